@@ -1,0 +1,74 @@
+// Catalogs: which metadata is a table's current one, and the compare-and-set that moves it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "calve/base/time.h"
+#include "calve/iceberg/table_update.h"
+#include "calve/storage/file_io.h"
+
+namespace calve::catalog {
+
+struct TableIdent {
+  std::vector<std::string> levels;  // the namespace
+  std::string name;
+
+  std::string ToString() const;  // "cold.trades"
+  friend bool operator==(const TableIdent&, const TableIdent&) = default;
+};
+
+// "ns.table", "a.b.table"; a leading `catalog_name` is dropped where it is given and three or more parts stand there.
+// kConfig where no namespace is named or a part is empty.
+Result<TableIdent> ParseTableIdent(std::string_view text, std::string_view catalog_name = "");
+
+struct LoadedTable {
+  iceberg::TableMetadata metadata;
+  std::string metadata_location;
+};
+
+struct CreateTableRequest {
+  iceberg::Schema schema;
+  iceberg::PartitionSpec spec;
+  iceberg::SortOrder order;
+  std::map<std::string, std::string> properties;
+  std::string location;  // empty: the catalog chooses
+};
+
+// Thread-safe. Every change is a compare-and-set. Outcomes of a change:
+//   OK               it is in
+//   kConflict        it is proven not to be in: another commit came first, or a requirement does not hold
+//   kUnknownOutcome  it may be in, now or later: nothing may be deleted before it was looked for
+//   anything else    it is proven not to be in
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+
+  virtual std::string name() const = 0;  // for messages: "hadoop catalog at file:///srv/cold"
+  // kNotFound where there is no such table.
+  virtual Result<LoadedTable> LoadTable(const TableIdent& ident) = 0;
+  // Namespaces are made where missing. kAlreadyExists where the table exists.
+  virtual Result<LoadedTable> CreateTable(const TableIdent& ident, const CreateTableRequest& request) = 0;
+  // Applies `updates` to the table's current metadata if all `requirements` hold on it.
+  virtual Result<LoadedTable> CommitTable(const TableIdent& ident, std::span<const iceberg::TableRequirement> requirements,
+                                          std::span<const iceberg::TableUpdate> updates) = 0;
+  virtual Result<std::vector<std::vector<std::string>>> ListNamespaces() = 0;
+  virtual Result<std::vector<TableIdent>> ListTables(const std::vector<std::string>& levels) = 0;
+  // Forgets the table; its files stay.
+  virtual Status DropTable(const TableIdent& ident) = 0;
+};
+
+struct CatalogOptions {
+  std::string catalog;    // "hadoop", "sql", or a URI: "sqlite:////srv/catalog.db", …
+  std::string warehouse;  // "file:///srv/cold"
+  std::string name;       // the catalog's own name (catalog_name in the SQL catalog); empty: "calve"
+};
+
+// Both `file_io` and `clock` must outlive the catalog. kConfig for what it does not know, listing what it does.
+Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, storage::FileIO& file_io, const Clock& clock);
+
+}  // namespace calve::catalog

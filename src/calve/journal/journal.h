@@ -1,0 +1,64 @@
+// The state database: runs and the watermark mirror. A cache and a log, never the truth (DESIGN: journal): it can be
+// deleted at any time.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calve/base/time.h"
+
+namespace calve::journal {
+
+struct RunRecord {
+  std::string run_id;
+  std::string table;   // the target's name
+  std::string source;  // "db.table"
+  std::string layer;
+  std::string status;  // running, success, failed
+  TimestampMicros started_at = 0;
+  std::optional<TimestampMicros> finished_at;
+  std::optional<TimestampMicros> window_from, window_to;
+  int64_t rows = 0, files = 0, bytes = 0;
+  std::optional<int64_t> snapshot_id;
+  std::string commit_id;
+  std::string error;  // message and remedy of a failed run; no secrets
+  std::string host;
+  int64_t pid = 0;
+};
+
+// The row of `offload_watermarks` that dashboards and people moving from the Spark job know.
+struct WatermarkRow {
+  std::string table_name;  // the source table's name, as the Spark job wrote it
+  TimestampMicros last_offload_timestamp = 0;
+  int64_t last_offload_max_sequence = 0;
+  int64_t last_offload_row_count = 0;
+  std::string status = "initialized";  // initialized, running, success, failed
+  std::optional<TimestampMicros> last_successful_run;
+  int last_run_duration_seconds = 0;
+  int failure_count = 0;
+  std::string last_error_message;
+};
+
+// Thread-safe; several processes may use one journal. Every call is one transaction.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  virtual std::string name() const = 0;  // for messages, without secrets
+  virtual Status StartRun(const RunRecord& run) = 0;
+  // Updates the run with that run_id (inserts it where the journal was deleted meanwhile).
+  virtual Status FinishRun(const RunRecord& run) = 0;
+  // Newest first. Empty `table`: all.
+  virtual Result<std::vector<RunRecord>> LastRuns(const std::string& table, int count) = 0;
+  virtual Status WriteWatermark(const WatermarkRow& row, TimestampMicros now) = 0;
+  // Counts a failure: status failed, failure_count + 1, the message; the watermark itself is left alone.
+  virtual Status WriteFailure(const std::string& table_name, const std::string& message, TimestampMicros now) = 0;
+  virtual Result<std::optional<WatermarkRow>> ReadWatermark(const std::string& table_name) = 0;
+};
+
+// "sqlite:///FILE" (three slashes: relative to the working directory, four: absolute, as SQLAlchemy writes them). Tables are
+// made where missing.
+Result<std::unique_ptr<Journal>> OpenJournal(const std::string& uri);
+
+}  // namespace calve::journal

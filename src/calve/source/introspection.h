@@ -1,0 +1,47 @@
+// What calve asks a ClickHouse about itself and its tables. Works from 18.16 on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calve/base/time.h"
+#include "calve/source/clickhouse_type.h"
+#include "calve/source/source.h"
+
+namespace calve::source {
+
+struct ServerInfo {
+  std::string version;           // "26.5.1.1"
+  int major = 0, minor = 0;
+  std::string uuid;              // serverUUID(); empty where the server has none
+  TimestampMicros now = 0;       // the server's clock
+};
+
+struct SourceColumn {
+  std::string name;
+  ClickHouseType type;
+  std::string default_kind;  // "", DEFAULT, MATERIALIZED, ALIAS, EPHEMERAL
+  std::string comment;
+};
+
+struct SourceTable {
+  std::string database, name;
+  std::string uuid;           // empty where the database engine has none
+  std::string engine;         // "ReplacingMergeTree", …
+  std::string partition_key, sorting_key;  // expressions as text
+  std::vector<SourceColumn> columns;       // in declared order
+  std::optional<int64_t> total_rows, total_bytes;
+};
+
+Result<ServerInfo> AskServer(Source& source);
+// `table` is "t" or "db.t" (each part may be `quoted`). kNotFound names it and the nearest name in that database, if any.
+Result<SourceTable> DescribeTable(Source& source, const std::string& table);
+
+// One row of a query as text, column by column; kCorrupt where it has none. For small answers.
+Result<std::vector<std::vector<std::string>>> QueryText(Source& source, const std::string& sql, const QueryOptions& options = {});
+
+std::string QuoteIdentifier(const std::string& name);  // `a``b`
+std::string QuoteString(const std::string& text);      // 'it\'s'
+
+}  // namespace calve::source
