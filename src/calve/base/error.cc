@@ -34,17 +34,28 @@ const ErrorDetail* DetailOf(const Status& status) {
 
 std::string_view ErrorKindName(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kFailed: return "failed";
-    case ErrorKind::kRetry: return "retry";
-    case ErrorKind::kConflict: return "conflict";
-    case ErrorKind::kUnknownOutcome: return "unknown-outcome";
-    case ErrorKind::kConfig: return "config";
-    case ErrorKind::kNotFound: return "not-found";
-    case ErrorKind::kAlreadyExists: return "already-exists";
-    case ErrorKind::kUnsupported: return "unsupported";
-    case ErrorKind::kValue: return "value";
-    case ErrorKind::kCorrupt: return "corrupt";
-    case ErrorKind::kStopped: return "stopped";
+    case ErrorKind::kFailed:
+      return "failed";
+    case ErrorKind::kRetry:
+      return "retry";
+    case ErrorKind::kConflict:
+      return "conflict";
+    case ErrorKind::kUnknownOutcome:
+      return "unknown-outcome";
+    case ErrorKind::kConfig:
+      return "config";
+    case ErrorKind::kNotFound:
+      return "not-found";
+    case ErrorKind::kAlreadyExists:
+      return "already-exists";
+    case ErrorKind::kUnsupported:
+      return "unsupported";
+    case ErrorKind::kValue:
+      return "value";
+    case ErrorKind::kCorrupt:
+      return "corrupt";
+    case ErrorKind::kStopped:
+      return "stopped";
   }
   return "failed";
 }

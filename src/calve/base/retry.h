@@ -7,7 +7,7 @@ namespace calve {
 
 // Exponential back-off with full jitter between min and max.
 struct RetryPolicy {
-  int attempts_max = 4;           // tries in all, the first one included
+  int attempts_max = 4;  // tries in all, the first one included
   int64_t wait_min_ms = 100;
   int64_t wait_max_ms = 60'000;
   int64_t total_max_ms = 1'800'000;  // no further try is begun after this

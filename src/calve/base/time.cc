@@ -13,6 +13,9 @@ using std::chrono::sys_days;
 
 bool TakeDigits(std::string_view& text, size_t count, int& out) {
   if (text.size() < count) return false;
+  for (char c : text.substr(0, count)) {
+    if (c < '0' || c > '9') return false;  // from_chars would take a sign
+  }
   auto [end, ec] = std::from_chars(text.data(), text.data() + count, out);
   if (ec != std::errc() || end != text.data() + count) return false;
   text.remove_prefix(count);
@@ -74,13 +77,23 @@ struct Unit {
 };
 
 // Long names first among those that share a beginning.
-constexpr Unit kDurations[] = {{"ms", 1'000},          {"us", 1},
-                               {"s", kMicrosPerSecond}, {"m", 60 * kMicrosPerSecond},
-                               {"h", 3600 * kMicrosPerSecond}, {"d", kMicrosPerDay},
+constexpr Unit kDurations[] = {{"ms", 1'000},
+                               {"us", 1},
+                               {"s", kMicrosPerSecond},
+                               {"m", 60 * kMicrosPerSecond},
+                               {"h", 3600 * kMicrosPerSecond},
+                               {"d", kMicrosPerDay},
                                {"w", 7 * kMicrosPerDay}};
-constexpr Unit kSizes[] = {{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", int64_t{1} << 40},
-                           {"KB", 1'000},    {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000},
-                           {"B", 1},         {"", 1}};
+constexpr Unit kSizes[] = {{"KiB", 1 << 10},
+                           {"MiB", 1 << 20},
+                           {"GiB", 1 << 30},
+                           {"TiB", int64_t{1} << 40},
+                           {"KB", 1'000},
+                           {"MB", 1'000'000},
+                           {"GB", 1'000'000'000},
+                           {"TB", 1'000'000'000'000},
+                           {"B", 1},
+                           {"", 1}};
 
 }  // namespace
 

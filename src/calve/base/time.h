@@ -21,7 +21,8 @@ std::string FormatTimestamp(TimestampMicros micros);
 // (cut to micros), and an offset (Z, +02:00) or none (UTC).
 Result<TimestampMicros> ParseTimestamp(std::string_view text);
 
-// "5m", "90s", "2h30m", "7d", "250ms" to microseconds; not negative. A bare number other than 0 is an error: it has no unit.
+// "5m", "90s", "2h30m", "7d", "250ms" to microseconds; not negative. A bare number other than 0 is an error: it has no
+// unit.
 Result<int64_t> ParseDuration(std::string_view text);
 // The shortest such text: 300000000 -> "5m".
 std::string FormatDuration(int64_t micros);
