@@ -29,7 +29,8 @@ struct PartitionSpec {
 // The struct type of a spec's partition values: field ids and names of the spec, all optional.
 Result<Type> PartitionType(const PartitionSpec& spec, const Schema& schema);
 
-// "exchange_timestamp_day=2024-08-09/exchange=kraken": Java's PartitionSpec.partitionToPath (values URL-encoded; names too).
+// "exchange_timestamp_day=2024-08-09/exchange=kraken": Java's PartitionSpec.partitionToPath (values URL-encoded; names
+// too).
 std::string PartitionPath(const PartitionSpec& spec, const Schema& schema, const std::vector<Literal>& values);
 
 // One term of --partition-by: "days(ts)", "day(ts)", "bucket(16, id)", "truncate(4, name)", "exchange", "void(x)",

@@ -19,7 +19,7 @@ struct Snapshot {
   int64_t sequence_number = 0;  // 0 in v1
   int64_t timestamp_ms = 0;
   std::string manifest_list;
-  std::vector<std::string> v1_manifests;  // v1 tables may list manifests instead
+  std::vector<std::string> v1_manifests;       // v1 tables may list manifests instead
   std::map<std::string, std::string> summary;  // "operation" among them
   std::optional<int> schema_id;
   std::string extra_json;  // members that calve does not know, kept: a JSON object, or empty
@@ -28,9 +28,9 @@ struct Snapshot {
 struct SnapshotRef {
   int64_t snapshot_id = 0;
   bool is_branch = true;
-  std::optional<int64_t> min_snapshots_to_keep;
-  std::optional<int64_t> max_snapshot_age_ms;
-  std::optional<int64_t> max_ref_age_ms;
+  std::optional<int64_t> min_snapshots_to_keep = std::nullopt;
+  std::optional<int64_t> max_snapshot_age_ms = std::nullopt;
+  std::optional<int64_t> max_ref_age_ms = std::nullopt;
   friend bool operator==(const SnapshotRef&, const SnapshotRef&) = default;
 };
 
@@ -66,9 +66,9 @@ struct TableMetadata {
   std::map<std::string, SnapshotRef> refs;
   std::string extra_json;  // top-level members that calve does not know (statistics, …), kept: a JSON object, or empty
 
-  const Schema& schema() const;              // the current one
-  const PartitionSpec& spec() const;         // the default one
-  const SortOrder& sort_order() const;       // the default one
+  const Schema& schema() const;         // the current one
+  const PartitionSpec& spec() const;    // the default one
+  const SortOrder& sort_order() const;  // the default one
   const Schema* FindSchema(int id) const;
   const PartitionSpec* FindSpec(int id) const;
   const Snapshot* FindSnapshot(int64_t id) const;
@@ -83,7 +83,8 @@ struct TableMetadata {
 // kCorrupt says what is wrong, with the JSON path. Lenient about what others write: fields missing in v1, refs absent,
 // current-snapshot-id -1. kUnsupported for format versions other than 1, 2 and 3.
 Result<TableMetadata> ParseTableMetadata(std::string_view json);
-// All of v2's required members. A v1 table is written back as v1 only by engines; calve upgrades it to v2 with its first commit.
+// All of v2's required members. A v1 table is written back as v1 only by engines; calve upgrades it to v2 with its
+// first commit.
 std::string WriteTableMetadata(const TableMetadata& metadata);
 
 // Schemas, specs and orders alone (manifest headers and the REST API use them).
@@ -94,7 +95,8 @@ std::string WritePartitionFieldsJson(const PartitionSpec& spec);  // the fields 
 // v2 metadata of a new, empty table: fresh field ids, spec and order rebound to them by name. `now_ms` and `uuid` come
 // from the caller. Errors: kConfig.
 Result<TableMetadata> NewTableMetadata(const Schema& schema, const PartitionSpec& spec, const SortOrder& order,
-                                       const std::string& location, const std::map<std::string, std::string>& properties,
-                                       const std::string& uuid, int64_t now_ms);
+                                       const std::string& location,
+                                       const std::map<std::string, std::string>& properties, const std::string& uuid,
+                                       int64_t now_ms);
 
 }  // namespace calve::iceberg

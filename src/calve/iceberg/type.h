@@ -12,12 +12,25 @@
 namespace calve::iceberg {
 
 enum class TypeId {
-  kBoolean, kInt, kLong, kFloat, kDouble, kDecimal, kDate, kTime,
+  kBoolean,
+  kInt,
+  kLong,
+  kFloat,
+  kDouble,
+  kDecimal,
+  kDate,
+  kTime,
   kTimestamp,      // micros without zone
   kTimestampTz,    // micros, UTC
   kTimestampNs,    // v3: nanos without zone
   kTimestampTzNs,  // v3: nanos, UTC
-  kString, kUuid, kFixed, kBinary, kStruct, kList, kMap,
+  kString,
+  kUuid,
+  kFixed,
+  kBinary,
+  kStruct,
+  kList,
+  kMap,
 };
 
 struct NestedField;

@@ -1,0 +1,97 @@
+#include "calve/iceberg/json_writer.h"
+
+#include <charconv>
+
+#include "calve/iceberg/utf8.h"
+
+namespace calve::iceberg {
+
+void JsonWriter::Open(char bracket) {
+  Separate();
+  text_ += bracket;
+  comma_ = false;
+}
+
+void JsonWriter::Close(char bracket) {
+  text_ += bracket;
+  comma_ = true;
+}
+
+void JsonWriter::Separate() {
+  if (comma_) text_ += ',';
+  comma_ = true;
+}
+
+void JsonWriter::Key(std::string_view key) {
+  Separate();
+  Quote(key);
+  text_ += ':';
+  comma_ = false;
+}
+
+void JsonWriter::String(std::string_view value) {
+  Separate();
+  Quote(value);
+}
+
+void JsonWriter::Int(int64_t value) {
+  Separate();
+  char buffer[24];
+  auto [end, ec] = std::to_chars(buffer, buffer + sizeof buffer, value);
+  text_.append(buffer, end);
+}
+
+void JsonWriter::Bool(bool value) {
+  Separate();
+  text_ += value ? "true" : "false";
+}
+
+void JsonWriter::Field(std::string_view key, const std::map<std::string, std::string>& values) {
+  Key(key);
+  BeginObject();
+  for (const auto& [name, value] : values) Field(name, std::string_view(value));
+  EndObject();
+}
+
+void JsonWriter::Members(std::string_view object) {
+  if (object.size() <= 2) return;  // "" or "{}"
+  Separate();
+  text_ += object.substr(1, object.size() - 2);
+}
+
+void JsonWriter::Quote(std::string_view value) {
+  constexpr char kHex[] = "0123456789abcdef";
+  text_ += '"';
+  size_t plain = 0;  // what is not copied yet begins here
+  auto flush = [&](size_t end) { text_ += value.substr(plain, end - plain); };
+  for (size_t i = 0; i < value.size();) {
+    auto byte = static_cast<uint8_t>(value[i]);
+    if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
+      ++i;
+      continue;
+    }
+    int bytes = byte < 0x80 ? 1 : FirstCodePoint(value.substr(i)).bytes;
+    if (bytes > 1) {
+      i += static_cast<size_t>(bytes);
+      continue;
+    }
+    flush(i);
+    plain = ++i;
+    if (bytes == 0) {
+      text_ += "\\ufffd";  // a file that no reader could parse would take the whole table with it
+    } else if (byte == '"' || byte == '\\') {
+      text_ += '\\';
+      text_ += static_cast<char>(byte);
+    } else if (byte == '\n') {
+      text_ += "\\n";
+    } else {
+      text_ += "\\u00";
+      text_ += kHex[byte >> 4];
+      text_ += kHex[byte & 0xf];
+    }
+  }
+  flush(value.size());
+  text_ += '"';
+}
+
+}  // namespace calve::iceberg

@@ -1,0 +1,85 @@
+#include "calve/iceberg/table_metadata.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <utility>
+
+namespace calve::iceberg {
+namespace {
+
+template <typename T, typename Id>
+const T* FindById(const std::vector<T>& values, Id T::*member, Id id) {
+  for (const T& value : values) {
+    if (value.*member == id) return &value;
+  }
+  return nullptr;
+}
+
+// For the rare metadata that names an id it does not have; parsing and updating refuse it.
+template <typename T>
+const T& OrEmpty(const T* value) {
+  static const T kEmpty{};
+  return value ? *value : kEmpty;
+}
+
+Status BadProperty(const std::string& key, const std::string& value, std::string_view expected) {
+  return MakeError(ErrorKind::kConfig, fmt::format("table property {} is '{}', {} expected", key, value, expected),
+                   fmt::format("Set {} to {}, or remove it.", key, expected));
+}
+
+}  // namespace
+
+const Schema& TableMetadata::schema() const { return OrEmpty(FindSchema(current_schema_id)); }
+
+const PartitionSpec& TableMetadata::spec() const { return OrEmpty(FindSpec(default_spec_id)); }
+
+const SortOrder& TableMetadata::sort_order() const {
+  return OrEmpty(FindById(sort_orders, &SortOrder::order_id, default_sort_order_id));
+}
+
+const Schema* TableMetadata::FindSchema(int id) const { return FindById(schemas, &Schema::schema_id, id); }
+
+const PartitionSpec* TableMetadata::FindSpec(int id) const {
+  return FindById(partition_specs, &PartitionSpec::spec_id, id);
+}
+
+const Snapshot* TableMetadata::FindSnapshot(int64_t id) const {
+  // From the newest on: walks along the history begin there.
+  auto found = std::find_if(snapshots.rbegin(), snapshots.rend(),
+                            [id](const Snapshot& snapshot) { return snapshot.snapshot_id == id; });
+  return found == snapshots.rend() ? nullptr : &*found;
+}
+
+const Snapshot* TableMetadata::CurrentSnapshot() const {
+  return current_snapshot_id ? FindSnapshot(*current_snapshot_id) : nullptr;
+}
+
+std::string TableMetadata::Property(const std::string& key, std::string fallback) const {
+  auto found = properties.find(key);
+  return found == properties.end() ? std::move(fallback) : found->second;
+}
+
+Result<int64_t> TableMetadata::IntProperty(const std::string& key, int64_t fallback) const {
+  auto found = properties.find(key);
+  if (found == properties.end()) return fallback;
+  const std::string& text = found->second;
+  int64_t value = 0;
+  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc() || end != text.data() + text.size()) return BadProperty(key, text, "a number");
+  return value;
+}
+
+Result<bool> TableMetadata::BoolProperty(const std::string& key, bool fallback) const {
+  auto found = properties.find(key);
+  if (found == properties.end()) return fallback;
+  std::string text = found->second;
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (text == "true") return true;
+  if (text == "false") return false;
+  return BadProperty(key, found->second, "true or false");
+}
+
+}  // namespace calve::iceberg
