@@ -19,18 +19,19 @@ struct FileInfo {
   int64_t mtime_ms = 0;  // since the epoch
 };
 
-// Thread-safe. Errors name the location. kNotFound for what is not there; kConfig for missing rights or a full or read-only
-// disk (with the remedy); kRetry for what a store calls transient.
+// Thread-safe. Errors name the location. kNotFound for what is not there; kConfig for missing rights or a full or
+// read-only disk (with the remedy); kRetry for what a store calls transient.
 class FileIO {
  public:
   virtual ~FileIO() = default;
 
   virtual Result<std::string> Read(const std::string& location) = 0;
   virtual Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(const std::string& location) = 0;
-  // Directories above are made. The file is durable (fsync) when Close() returns OK. An existing one is refused (kAlreadyExists).
+  // Directories above are made. The file is durable (fsync) when Close() returns OK. An existing one is refused
+  // (kAlreadyExists).
   virtual Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(const std::string& location) = 0;
-  // Writes a whole new file, durable and visible only as a whole; kAlreadyExists where there is one, which is then untouched:
-  // of any number of concurrent callers exactly one succeeds. kUnknownOutcome where the store cannot tell.
+  // Writes a whole new file, durable and visible only as a whole; kAlreadyExists where there is one, which is then
+  // untouched: of any number of concurrent callers exactly one succeeds. kUnknownOutcome where the store cannot tell.
   virtual Status WriteNew(const std::string& location, std::string_view bytes) = 0;
   // Writes or replaces a file atomically (version-hint.text).
   virtual Status Replace(const std::string& location, std::string_view bytes) = 0;
