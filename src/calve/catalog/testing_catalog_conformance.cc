@@ -1,0 +1,450 @@
+#include "calve/catalog/testing_catalog_conformance.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include "calve/base/random.h"
+#include "calve/storage/testing_child_process.h"
+
+namespace calve::catalog {
+
+using iceberg::TableMetadata;
+using storage::Fault;
+using storage::FaultAction;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+CreateTableRequest TradesRequest() {
+  using iceberg::Type;
+  using iceberg::TypeId;
+  CreateTableRequest request;
+  request.schema.fields = {{1, "id", true, Type::Of(TypeId::kLong), ""},
+                           {2, "ts", false, Type::Of(TypeId::kTimestampTz), "when"},
+                           {3, "price", false, Type::Decimal(38, 8), ""}};
+  request.spec.fields = {{2, 1000, "ts_day", {iceberg::TransformKind::kDay, 0, ""}}};
+  request.properties = {{"owner", "calve"}};
+  return request;
+}
+
+TestAppend AppendOn(const TableMetadata& base) {
+  TestAppend append;
+  append.snapshot_id = RandomPositiveInt64();
+  iceberg::Snapshot snapshot;
+  snapshot.snapshot_id = append.snapshot_id;
+  snapshot.parent_snapshot_id = base.current_snapshot_id;
+  snapshot.sequence_number = base.last_sequence_number + 1;
+  snapshot.timestamp_ms = base.last_updated_ms + 1;
+  snapshot.manifest_list = base.location + "/metadata/snap-" + std::to_string(append.snapshot_id) + ".avro";
+  snapshot.summary = {{"operation", "append"}};
+  snapshot.schema_id = base.current_schema_id;
+  iceberg::SnapshotRef ref;
+  ref.snapshot_id = append.snapshot_id;
+  append.requirements = {iceberg::AssertTableUuid{base.table_uuid},
+                         iceberg::AssertRefSnapshotId{"main", base.current_snapshot_id}};
+  append.updates = {iceberg::AddSnapshot{snapshot}, iceberg::SetSnapshotRef{"main", ref}};
+  return append;
+}
+
+Result<int64_t> AppendRetrying(Catalog& catalog, const TableIdent& ident) {
+  for (;;) {
+    ARROW_ASSIGN_OR_RAISE(LoadedTable base, catalog.LoadTable(ident));
+    TestAppend append = AppendOn(base.metadata);
+    auto committed = catalog.CommitTable(ident, append.requirements, append.updates);
+    if (committed.ok()) return append.snapshot_id;
+    if (KindOf(committed.status()) != ErrorKind::kConflict && KindOf(committed.status()) != ErrorKind::kRetry) {
+      return committed.status();
+    }
+  }
+}
+
+std::vector<int64_t> SnapshotChain(const TableMetadata& metadata) {
+  std::vector<int64_t> chain;
+  const iceberg::Snapshot* snapshot = metadata.CurrentSnapshot();
+  while (snapshot) {
+    chain.push_back(snapshot->snapshot_id);
+    snapshot = snapshot->parent_snapshot_id ? metadata.FindSnapshot(*snapshot->parent_snapshot_id) : nullptr;
+  }
+  return chain;
+}
+
+Result<LoadedTable> SetProperty(Catalog& catalog, const TableIdent& ident, const std::string& key,
+                                const std::string& value) {
+  std::vector<iceberg::TableUpdate> updates{iceberg::SetProperties{{{key, value}}}};
+  return catalog.CommitTable(ident, {}, updates);
+}
+
+namespace {
+
+TEST_P(CatalogConformance, ATableIsCreatedAndLoaded) {
+  auto created = catalog_->CreateTable(ident_, TradesRequest());
+  ASSERT_TRUE(created.ok()) << created.status().ToString();
+  auto loaded = place_->Open()->LoadTable(ident_);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+  EXPECT_EQ(loaded->metadata_location, created->metadata_location);
+  EXPECT_EQ(iceberg::WriteTableMetadata(loaded->metadata), iceberg::WriteTableMetadata(created->metadata));
+  const TableMetadata& metadata = loaded->metadata;
+  EXPECT_EQ(metadata.format_version, 2);
+  EXPECT_EQ(metadata.table_uuid.size(), 36u);
+  EXPECT_EQ(metadata.location, "file://" + place_->dir.path() + "/warehouse/cold/trades");
+  EXPECT_EQ(metadata.schema().fields.size(), 3u);
+  EXPECT_EQ(metadata.spec().fields.size(), 1u);
+  EXPECT_EQ(metadata.Property("owner", ""), "calve");
+  EXPECT_FALSE(metadata.current_snapshot_id.has_value());
+  EXPECT_TRUE(*place_->local.Exists(loaded->metadata_location));
+}
+
+TEST_P(CatalogConformance, ATableIsCreatedOnce) {
+  LoadedTable first = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  Status again = catalog_->CreateTable(ident_, TradesRequest()).status();
+  EXPECT_EQ(KindOf(again), ErrorKind::kAlreadyExists) << again.ToString();
+  EXPECT_THAT(MessageOf(again), HasSubstr("cold.trades"));
+  EXPECT_EQ(catalog_->LoadTable(ident_)->metadata.table_uuid, first.metadata.table_uuid);
+}
+
+TEST_P(CatalogConformance, WhatIsNotThereIsNotFound) {
+  for (const TableIdent& ident : {TableIdent{{"cold"}, "nothing"}, TableIdent{{"no", "such"}, "trades"}}) {
+    EXPECT_EQ(KindOf(catalog_->LoadTable(ident).status()), ErrorKind::kNotFound);
+    EXPECT_EQ(KindOf(SetProperty(*catalog_, ident, "k", "v").status()), ErrorKind::kNotFound);
+    EXPECT_EQ(KindOf(catalog_->DropTable(ident)), ErrorKind::kNotFound);
+    EXPECT_THAT(MessageOf(catalog_->LoadTable(ident).status()), HasSubstr(ident.ToString()));
+  }
+  // Looking must not have made anything.
+  EXPECT_THAT(place_->local.List(place_->dir.path()).ValueOrDie(), IsEmpty());
+  EXPECT_THAT(catalog_->ListNamespaces().ValueOrDie(), IsEmpty());
+  EXPECT_THAT(catalog_->ListTables({"cold"}).ValueOrDie(), IsEmpty());
+}
+
+TEST_P(CatalogConformance, ACommitAppliesItsUpdatesAndLogsTheMetadataBefore) {
+  LoadedTable created = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  TestAppend append = AppendOn(created.metadata);
+  auto committed = catalog_->CommitTable(ident_, append.requirements, append.updates);
+  ASSERT_TRUE(committed.ok()) << committed.status().ToString();
+  LoadedTable loaded = place_->Open()->LoadTable(ident_).ValueOrDie();
+  EXPECT_EQ(loaded.metadata_location, committed->metadata_location);
+  EXPECT_NE(loaded.metadata_location, created.metadata_location);
+  EXPECT_THAT(SnapshotChain(loaded.metadata), ElementsAre(append.snapshot_id));
+  EXPECT_GE(loaded.metadata.last_updated_ms, created.metadata.last_updated_ms);
+  ASSERT_THAT(loaded.metadata.metadata_log, SizeIs(1));
+  EXPECT_EQ(loaded.metadata.metadata_log[0].metadata_file, created.metadata_location);
+  EXPECT_EQ(loaded.metadata.metadata_log[0].timestamp_ms, created.metadata.last_updated_ms);
+}
+
+TEST_P(CatalogConformance, ACommitWithoutUpdatesChangesNothing) {
+  LoadedTable created = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  auto committed = catalog_->CommitTable(ident_, {}, {});
+  ASSERT_TRUE(committed.ok());
+  EXPECT_EQ(committed->metadata_location, created.metadata_location);
+}
+
+TEST_P(CatalogConformance, ARequirementThatDoesNotHoldIsAConflict) {
+  LoadedTable base = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  TestAppend first = AppendOn(base.metadata), second = AppendOn(base.metadata);
+  LoadedTable now = catalog_->CommitTable(ident_, first.requirements, first.updates).ValueOrDie();
+  EXPECT_EQ(KindOf(catalog_->CommitTable(ident_, second.requirements, second.updates).status()), ErrorKind::kConflict);
+  std::vector<iceberg::TableRequirement> other_uuid{iceberg::AssertTableUuid{RandomUuid()}};
+  std::vector<iceberg::TableUpdate> update{iceberg::SetProperties{{{"k", "v"}}}};
+  EXPECT_EQ(KindOf(catalog_->CommitTable(ident_, other_uuid, update).status()), ErrorKind::kConflict);
+  LoadedTable loaded = catalog_->LoadTable(ident_).ValueOrDie();
+  EXPECT_EQ(loaded.metadata_location, now.metadata_location);
+  EXPECT_THAT(SnapshotChain(loaded.metadata), ElementsAre(first.snapshot_id));
+}
+
+TEST_P(CatalogConformance, TheMetadataLogIsCutAndForgottenFilesAreDeletedWhereAskedFor) {
+  LoadedTable table = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  std::vector<std::string> locations{table.metadata_location};
+  auto commit = [&](const std::string& key, const std::string& value) {
+    table = SetProperty(*catalog_, ident_, key, value).ValueOrDie();
+    locations.push_back(table.metadata_location);
+  };
+  auto there = [&] {
+    std::string flags;
+    for (const std::string& location : locations) flags += *place_->local.Exists(location) ? 'y' : 'n';
+    return flags;
+  };
+  for (int i = 0; i < 3; ++i) commit("i", std::to_string(i));
+  commit("write.metadata.previous-versions-max", "2");
+  EXPECT_THAT(table.metadata.metadata_log, SizeIs(2));
+  EXPECT_EQ(there(), "yyyyy");
+  commit("write.metadata.delete-after-commit.enabled", "true");
+  EXPECT_EQ(there(), "yynyyy") << "only what this commit forgets is deleted";
+  commit("i", "last");
+  EXPECT_EQ(there(), "yynnyyy");
+  EXPECT_THAT(table.metadata.metadata_log, SizeIs(2));
+  commit("write.metadata.previous-versions-max", "0");  // Java keeps one all the same
+  EXPECT_EQ(there(), "yynnnnyy");
+  EXPECT_THAT(table.metadata.metadata_log, SizeIs(1));
+  EXPECT_EQ(place_->Open()->LoadTable(ident_)->metadata_location, table.metadata_location);
+}
+
+TEST_P(CatalogConformance, CompressedMetadataIsWrittenAndRead) {
+  catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  ASSERT_TRUE(SetProperty(*catalog_, ident_, "write.metadata.compression-codec", "gzip").ok());
+  LoadedTable packed = SetProperty(*catalog_, ident_, "k", "v").ValueOrDie();
+  EXPECT_THAT(packed.metadata_location, ::testing::EndsWith(".gz.metadata.json"));
+  EXPECT_EQ(place_->local.Read(packed.metadata_location)->substr(0, 2), "\x1f\x8b");
+  EXPECT_EQ(place_->Open()->LoadTable(ident_)->metadata.Property("k", ""), "v");
+  ASSERT_TRUE(SetProperty(*catalog_, ident_, "write.metadata.compression-codec", "none").ok());
+  LoadedTable plain = SetProperty(*catalog_, ident_, "k", "w").ValueOrDie();
+  EXPECT_THAT(plain.metadata_location, ::testing::Not(HasSubstr(".gz")));
+  EXPECT_EQ(place_->Open()->LoadTable(ident_)->metadata.Property("k", ""), "w");
+}
+
+TEST_P(CatalogConformance, TablesAndNamespacesAreListed) {
+  EXPECT_THAT(catalog_->ListTables({"cold"}).ValueOrDie(), IsEmpty());
+  for (const TableIdent& ident : {TableIdent{{"cold"}, "b"}, TableIdent{{"cold"}, "a"},
+                                  TableIdent{{"cold", "deep"}, "c"}, TableIdent{{"colder"}, "d"}}) {
+    ASSERT_TRUE(catalog_->CreateTable(ident, TradesRequest()).ok());
+  }
+  auto other = place_->Open();
+  EXPECT_THAT(other->ListTables({"cold"}).ValueOrDie(),
+              ElementsAre(TableIdent{{"cold"}, "a"}, TableIdent{{"cold"}, "b"}));
+  EXPECT_THAT(other->ListTables({"cold", "deep"}).ValueOrDie(), ElementsAre(TableIdent{{"cold", "deep"}, "c"}));
+  EXPECT_THAT(other->ListTables({"deep"}).ValueOrDie(), IsEmpty());
+  EXPECT_THAT(other->ListNamespaces().ValueOrDie(),
+              UnorderedElementsAre(ElementsAre("cold"), ElementsAre("cold", "deep"), ElementsAre("colder")));
+}
+
+TEST_P(CatalogConformance, ADroppedTableIsForgottenAndItsFilesStay) {
+  LoadedTable table = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  ASSERT_TRUE(SetProperty(*catalog_, ident_, "k", "v").ok());
+  std::string data = storage::JoinLocation(table.metadata.location, "data/x.parquet");
+  ASSERT_TRUE(place_->local.WriteNew(data, "rows").ok());
+  ASSERT_TRUE(catalog_->DropTable(ident_).ok());
+  EXPECT_EQ(KindOf(catalog_->LoadTable(ident_).status()), ErrorKind::kNotFound);
+  EXPECT_EQ(KindOf(catalog_->DropTable(ident_)), ErrorKind::kNotFound);
+  EXPECT_THAT(catalog_->ListTables({"cold"}).ValueOrDie(), IsEmpty());
+  EXPECT_TRUE(*place_->local.Exists(data));
+  LoadedTable again = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  EXPECT_NE(again.metadata.table_uuid, table.metadata.table_uuid);
+  EXPECT_EQ(catalog_->LoadTable(ident_)->metadata.Property("k", "none"), "none");
+}
+
+TEST_P(CatalogConformance, NamesWithOddCharactersAreTakenAsTheyAre) {
+  std::vector<TableIdent> idents;
+  for (const char* name :
+       {"with space", "ünï名", "quo'te\"s", "semi;colon--", "100%_", "%2F", "a=b&c", "Upper", "upper"}) {
+    idents.push_back({{std::string("ns ") + name}, name});
+    auto created = catalog_->CreateTable(idents.back(), TradesRequest());
+    ASSERT_TRUE(created.ok()) << name << ": " << created.status().ToString();
+    ASSERT_TRUE(SetProperty(*catalog_, idents.back(), "name", name).ok()) << name;
+  }
+  auto other = place_->Open();
+  for (const TableIdent& ident : idents) {
+    EXPECT_EQ(other->LoadTable(ident)->metadata.Property("name", ""), ident.name);
+    EXPECT_THAT(other->ListTables(ident.levels).ValueOrDie(), ElementsAre(ident));
+  }
+}
+
+TEST_P(CatalogConformance, NamesThatLeadElsewhereAreRefused) {
+  for (const TableIdent& ident :
+       {TableIdent{{"cold"}, ""}, TableIdent{{"cold"}, ".."}, TableIdent{{".."}, "x"}, TableIdent{{"cold"}, "a/b"},
+        TableIdent{{"a/b"}, "x"}, TableIdent{{""}, "x"}, TableIdent{{"cold"}, std::string("a\0b", 3)}}) {
+    EXPECT_EQ(KindOf(catalog_->CreateTable(ident, TradesRequest()).status()), ErrorKind::kConfig) << ident.ToString();
+  }
+  EXPECT_THAT(place_->local.List(place_->dir.path()).ValueOrDie(), IsEmpty());
+}
+
+TEST_P(CatalogConformance, CorruptMetadataIsNamedAndLeftAlone) {
+  LoadedTable table = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  const std::string whole = place_->local.Read(table.metadata_location).ValueOrDie();
+  std::vector<std::string> broken{"", "{}", "null", "[]", "not json", "\x1f\x8b\x08", std::string(100, '\0')};
+  for (size_t cut = 1; cut < whole.size(); cut += whole.size() / 13) broken.push_back(whole.substr(0, cut));
+  size_t uuid = whole.find(table.metadata.table_uuid);
+  broken.push_back(std::string(whole).replace(uuid, 36, "0"));
+  for (const std::string& bytes : broken) {
+    ASSERT_TRUE(place_->local.Replace(table.metadata_location, bytes).ok());
+    auto before = place_->local.List(place_->dir.path()).ValueOrDie().size();
+    for (const Status& status :
+         {catalog_->LoadTable(ident_).status(), SetProperty(*catalog_, ident_, "k", "v").status()}) {
+      EXPECT_EQ(KindOf(status), ErrorKind::kCorrupt) << bytes.substr(0, 50) << ": " << status.ToString();
+      EXPECT_THAT(MessageOf(status), HasSubstr(table.metadata_location));
+      EXPECT_FALSE(RemedyOf(status).empty());
+    }
+    EXPECT_EQ(KindOf(catalog_->CreateTable(ident_, TradesRequest()).status()), ErrorKind::kAlreadyExists);
+    EXPECT_EQ(place_->local.Read(table.metadata_location).ValueOrDie(), bytes);
+    EXPECT_EQ(place_->local.List(place_->dir.path()).ValueOrDie().size(), before);
+  }
+  ASSERT_TRUE(place_->local.Replace(table.metadata_location, whole).ok());
+  EXPECT_TRUE(SetProperty(*catalog_, ident_, "k", "v").ok());
+}
+
+// --- concurrency
+
+void ExpectExactly(const TableMetadata& metadata, const std::vector<int64_t>& committed) {
+  std::vector<int64_t> chain = SnapshotChain(metadata);
+  std::set<int64_t> distinct(chain.begin(), chain.end());
+  EXPECT_EQ(chain.size(), committed.size());
+  EXPECT_EQ(distinct, std::set<int64_t>(committed.begin(), committed.end()));
+  EXPECT_EQ(metadata.snapshots.size(), committed.size());
+}
+
+TEST_P(CatalogConformance, OfThreadsThatRaceToCreateOneWins) {
+  for (int round = 0; round < 5; ++round) {
+    TableIdent ident{{"cold"}, "t" + std::to_string(round)};
+    std::vector<Status> outcomes(8);
+    std::vector<std::string> uuids(8);
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        std::unique_ptr<Catalog> own = i % 2 ? place_->Open() : nullptr;
+        auto created = (own ? *own : *catalog_).CreateTable(ident, TradesRequest());
+        outcomes[i] = created.status();
+        if (created.ok()) uuids[i] = created->metadata.table_uuid;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    int won = 0;
+    for (size_t i = 0; i < 8; ++i) {
+      if (outcomes[i].ok()) {
+        ++won;
+        EXPECT_EQ(catalog_->LoadTable(ident)->metadata.table_uuid, uuids[i]);
+      } else {
+        EXPECT_EQ(KindOf(outcomes[i]), ErrorKind::kAlreadyExists) << outcomes[i].ToString();
+      }
+    }
+    EXPECT_EQ(won, 1);
+  }
+}
+
+// With old versions deleted at once the race is hardest: names of versions become free again.
+TEST_P(CatalogConformance, CommitsOfRacingThreadsLandExactlyOnce) {
+  for (bool delete_old : {false, true}) {
+    TableIdent ident{{"cold"}, delete_old ? "deleting" : "keeping"};
+    CreateTableRequest request = TradesRequest();
+    if (delete_old) {
+      request.properties["write.metadata.delete-after-commit.enabled"] = "true";
+      request.properties["write.metadata.previous-versions-max"] = "1";
+    }
+    ASSERT_TRUE(catalog_->CreateTable(ident, request).ok());
+    std::vector<std::vector<int64_t>> landed(8);
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        std::unique_ptr<Catalog> own = i % 2 ? place_->Open() : nullptr;
+        for (int n = 0; n < 5; ++n) {
+          auto id = AppendRetrying(own ? *own : *catalog_, ident);
+          EXPECT_TRUE(id.ok()) << id.status().ToString();
+          if (id.ok()) landed[i].push_back(*id);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    std::vector<int64_t> all;
+    for (const auto& ids : landed) all.insert(all.end(), ids.begin(), ids.end());
+    ExpectExactly(place_->Open()->LoadTable(ident)->metadata, all);
+    EXPECT_EQ(all.size(), 40u);
+  }
+}
+
+TEST_P(CatalogConformance, CommitsOfRacingProcessesLandExactlyOnce) {
+  catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  std::vector<int> codes = storage::RunChildren(4, [&](int child) {
+    std::string ids;
+    auto own = place_->Open();
+    for (int n = 0; n < 6; ++n) {
+      auto id = AppendRetrying(*own, ident_);
+      if (!id.ok()) {
+        fmt::print(stderr, "{}\n", id.status().ToString());
+        return 1;
+      }
+      ids += std::to_string(*id) + "\n";
+    }
+    return storage::LocalFileIO().WriteNew(place_->dir.path() + "/ids" + std::to_string(child), ids).ok() ? 0 : 2;
+  });
+  EXPECT_THAT(codes, ElementsAre(0, 0, 0, 0));
+  std::vector<int64_t> all;
+  for (int child = 0; child < 4; ++child) {
+    std::string ids = place_->local.Read(place_->dir.path() + "/ids" + std::to_string(child)).ValueOrDie();
+    for (size_t at = 0; at < ids.size(); at = ids.find('\n', at) + 1) all.push_back(std::stoll(ids.substr(at)));
+  }
+  EXPECT_EQ(all.size(), 24u);
+  ExpectExactly(catalog_->LoadTable(ident_)->metadata, all);
+}
+
+// --- faults
+
+// What the catalog said, against what is there.
+void ExpectTruth(const Status& said, bool is_in, const std::string& where) {
+  if (KindOf(said) == ErrorKind::kUnknownOutcome) return;
+  EXPECT_EQ(said.ok(), is_in) << where << ": " << said.ToString();
+}
+
+TEST_P(CatalogConformance, WhateverFileOperationFailsTheAnswerIsTrue) {
+  for (FaultAction action : {FaultAction::kFailBefore, FaultAction::kFailAfter}) {
+    for (int nth = 0;; ++nth) {
+      TableIdent ident{{"cold"}, fmt::format("t{}{}", action == FaultAction::kFailAfter ? "after" : "before", nth)};
+      LoadedTable base = catalog_->CreateTable(ident, TradesRequest()).ValueOrDie();
+      TestAppend append = AppendOn(base.metadata);
+      int hits = place_->faults.HitCount();
+      place_->faults.Inject({.point = std::nullopt, .action = action, .skip = nth});
+      Status said = catalog_->CommitTable(ident, append.requirements, append.updates).status();
+      place_->faults.Clear();
+      bool hit = place_->faults.HitCount() > hits;
+      std::string where = fmt::format("operation {} of {}", nth, ident.name);
+      auto loaded = place_->Open()->LoadTable(ident);
+      ASSERT_TRUE(loaded.ok()) << where << ": " << loaded.status().ToString();
+      ExpectTruth(said, loaded->metadata.FindSnapshot(append.snapshot_id) != nullptr, where);
+      EXPECT_TRUE(AppendRetrying(*catalog_, ident).ok()) << where;
+      if (!hit) {
+        EXPECT_TRUE(said.ok());
+        EXPECT_GT(nth, 1);
+        break;
+      }
+    }
+  }
+}
+
+TEST_P(CatalogConformance, WhateverFileOperationFailsInCreateTheAnswerIsTrue) {
+  for (FaultAction action : {FaultAction::kFailBefore, FaultAction::kFailAfter}) {
+    for (int nth = 0;; ++nth) {
+      TableIdent ident{{"cold"}, fmt::format("t{}{}", action == FaultAction::kFailAfter ? "after" : "before", nth)};
+      int hits = place_->faults.HitCount();
+      place_->faults.Inject({.point = std::nullopt, .action = action, .skip = nth});
+      Status said = catalog_->CreateTable(ident, TradesRequest()).status();
+      place_->faults.Clear();
+      bool is_in = place_->Open()->LoadTable(ident).ok();
+      ExpectTruth(said, is_in, ident.name);
+      Status again = catalog_->CreateTable(ident, TradesRequest()).status();
+      EXPECT_EQ(is_in, KindOf(again) == ErrorKind::kAlreadyExists) << ident.name;
+      EXPECT_EQ(is_in, !again.ok()) << ident.name;
+      if (place_->faults.HitCount() == hits) {
+        EXPECT_TRUE(said.ok());
+        break;
+      }
+    }
+  }
+}
+
+TEST_P(CatalogConformance, AProcessThatDiesAtAnyFileOperationLeavesTheTableBeforeOrAfterItsCommit) {
+  for (FaultAction action : {FaultAction::kDieBefore, FaultAction::kDieAfter}) {
+    bool died = true;
+    for (int nth = 0; died; ++nth) {
+      TableIdent ident{{"cold"}, fmt::format("t{}{}", action == FaultAction::kDieAfter ? "after" : "before", nth)};
+      LoadedTable base = catalog_->CreateTable(ident, TradesRequest()).ValueOrDie();
+      TestAppend append = AppendOn(base.metadata);
+      int code = storage::WaitForChild(storage::StartChild([&] {
+        place_->faults.Inject({.point = std::nullopt, .action = action, .skip = nth});
+        return place_->Open()->CommitTable(ident, append.requirements, append.updates).ok() ? 0 : 1;
+      }));
+      died = code == storage::kDiedByFault;
+      ASSERT_TRUE(died || code == 0) << code;
+      auto loaded = place_->Open()->LoadTable(ident);
+      ASSERT_TRUE(loaded.ok()) << ident.name << ": " << loaded.status().ToString();
+      size_t snapshots = loaded->metadata.snapshots.size();
+      EXPECT_LE(snapshots, 1u);
+      EXPECT_TRUE(died || snapshots == 1);
+      ASSERT_TRUE(AppendRetrying(*catalog_, ident).ok());
+      EXPECT_EQ(SnapshotChain(catalog_->LoadTable(ident)->metadata).size(), snapshots + 1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace calve::catalog

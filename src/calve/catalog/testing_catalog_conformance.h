@@ -1,0 +1,64 @@
+// What every Catalog must do. Each implementation runs it:
+//   INSTANTIATE_TEST_SUITE_P(Hadoop, CatalogConformance, ::testing::Values(CatalogCase{"hadoop", MakeHadoop}),
+//   CatalogCaseName);
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "calve/catalog/catalog.h"
+#include "calve/storage/fault_injection.h"
+#include "calve/storage/local_file_io.h"
+#include "calve/storage/testing_temp_dir.h"
+
+namespace calve::catalog {
+
+// An empty catalog in a folder of its own. Files go through `faults`.
+struct CatalogPlace {
+  virtual ~CatalogPlace() = default;
+  // One more catalog object on the same place, as another process would have it.
+  virtual std::unique_ptr<Catalog> Open() = 0;
+
+  storage::TempDir dir;
+  SystemClock clock;
+  storage::LocalFileIO local;
+  storage::FaultInjectingFileIO faults{local};
+};
+
+struct CatalogCase {
+  std::string name;
+  std::function<std::unique_ptr<CatalogPlace>()> make;
+};
+
+inline std::string CatalogCaseName(const ::testing::TestParamInfo<CatalogCase>& info) { return info.param.name; }
+
+class CatalogConformance : public ::testing::TestWithParam<CatalogCase> {
+ protected:
+  CatalogConformance() : place_(GetParam().make()), catalog_(place_->Open()) {}
+
+  std::unique_ptr<CatalogPlace> place_;
+  std::unique_ptr<Catalog> catalog_;
+  const TableIdent ident_{{"cold"}, "trades"};
+};
+
+// --- tables and commits for tests of catalogs
+CreateTableRequest TradesRequest();
+// Adds one snapshot with a random id on top of `base` and moves main to it.
+struct TestAppend {
+  int64_t snapshot_id = 0;
+  std::vector<iceberg::TableRequirement> requirements;
+  std::vector<iceberg::TableUpdate> updates;
+};
+TestAppend AppendOn(const iceberg::TableMetadata& base);
+// Loads, appends and retries on kConflict (and on kRetry) until it is in. The snapshot's id.
+Result<int64_t> AppendRetrying(Catalog& catalog, const TableIdent& ident);
+// From the tip of main to the first one.
+std::vector<int64_t> SnapshotChain(const iceberg::TableMetadata& metadata);
+Result<LoadedTable> SetProperty(Catalog& catalog, const TableIdent& ident, const std::string& key,
+                                const std::string& value);
+
+}  // namespace calve::catalog
