@@ -1,0 +1,228 @@
+#include "calve/table/append.h"
+
+#include <utility>
+
+#include "calve/base/random.h"
+#include "calve/iceberg/manifest.h"
+#include "calve/table/snapshot_manifests.h"
+#include "calve/table/snapshot_summary.h"
+
+namespace calve::table {
+
+using iceberg::EntryStatus;
+using iceberg::ManifestContent;
+using iceberg::ManifestEntry;
+using iceberg::ManifestFile;
+using iceberg::TableMetadata;
+
+namespace {
+
+std::string MetadataLocation(const TableMetadata& base, const std::string& name) {
+  return storage::JoinLocation(base.Property("write.metadata.path", storage::JoinLocation(base.location, "metadata")),
+                               name);
+}
+
+// A manifest without live files says nothing to readers of the new snapshot (Java: MergingSnapshotProducer.shouldKeep).
+bool HasLiveFiles(const ManifestFile& manifest) {
+  return manifest.added_files_count.value_or(1) > 0 || manifest.existing_files_count.value_or(1) > 0;
+}
+
+// A manifest is rewritten only where every partition value can be written again as it was.
+bool CanRewrite(const TableMetadata& base, const ManifestFile& manifest) {
+  const iceberg::PartitionSpec* spec = base.FindSpec(manifest.partition_spec_id);
+  return spec != nullptr && !manifest.key_metadata && PartitionType(*spec, SchemaFor(base, *spec)).ok() &&
+         std::none_of(spec->fields.begin(), spec->fields.end(),
+                      [](const auto& field) { return field.transform.kind == iceberg::TransformKind::kUnknown; });
+}
+
+Status CheckFormat(const TableMetadata& base) {
+  if (base.format_version <= 2) return Status::OK();
+  return MakeError(ErrorKind::kUnsupported,
+                   fmt::format("appending to a table of format version {}", base.format_version),
+                   "Use a target table of format version 2.");
+}
+
+// Entries of older snapshots become EXISTING and keep their numbers and their snapshot; files that older snapshots
+// deleted are gone for good.
+void AddMerged(std::vector<ManifestEntry> entries, int64_t snapshot_id, std::vector<ManifestEntry>& merged) {
+  for (ManifestEntry& entry : entries) {
+    const bool ours = entry.snapshot_id == snapshot_id;
+    if (entry.status == EntryStatus::kDeleted && !ours) continue;
+    if (entry.status == EntryStatus::kAdded && !ours) entry.status = EntryStatus::kExisting;
+    merged.push_back(std::move(entry));
+  }
+}
+
+}  // namespace
+
+Append::Append(storage::FileIO& file_io, AppendRequest request) : file_io_(file_io), request_(std::move(request)) {}
+
+Status Append::ChooseSnapshotId(const TableMetadata& base) {
+  if (snapshot_id_ && base.FindSnapshot(*snapshot_id_) != nullptr) {
+    return MakeError(ErrorKind::kAlreadyExists,
+                     fmt::format("snapshot {} is in the table: an earlier attempt was committed", *snapshot_id_));
+  }
+  while (!snapshot_id_ || base.FindSnapshot(*snapshot_id_) != nullptr) snapshot_id_ = RandomPositiveInt64();
+  return Status::OK();
+}
+
+Status Append::Write(const std::string& location, const std::string& bytes) {
+  const Status status = file_io_.WriteNew(location, bytes);
+  // What may be there is ours to delete, but for a file that was there before.
+  if (KindOf(status) != ErrorKind::kAlreadyExists) written_.insert(location);
+  // Nothing refers to this file yet: a write whose outcome is unknown is one to do again, under another name.
+  if (KindOf(status) == ErrorKind::kUnknownOutcome) return WithKind(status, ErrorKind::kRetry);
+  return status;
+}
+
+Result<ManifestFile> Append::WriteManifest(const TableMetadata& base, int spec_id,
+                                           const std::vector<ManifestEntry>& entries) {
+  const iceberg::PartitionSpec* spec = base.FindSpec(spec_id);
+  if (spec == nullptr) return MakeError(ErrorKind::kFailed, fmt::format("the table has no partition spec {}", spec_id));
+  ARROW_ASSIGN_OR_RAISE(auto manifest, EncodeManifest(SchemaFor(base, *spec), *spec, *snapshot_id_, entries));
+  manifest.summary.manifest_path =
+      MetadataLocation(base, fmt::format("{}-m{}.avro", request_.commit_id, manifest_count_++));
+  ARROW_RETURN_NOT_OK(Write(manifest.summary.manifest_path, manifest.bytes));
+  return std::move(manifest.summary);
+}
+
+Status Append::WriteOwnManifests(const TableMetadata& base, const MergeOptions& options) {
+  // Deflated entries with bounds of twenty columns take some 250 bytes; this keeps manifests near the target size.
+  constexpr int64_t kEntryBytes = 250;
+  constexpr int64_t kEntriesMin = 250;
+  const auto entries_max = static_cast<size_t>(std::max<int64_t>(options.target_bytes / kEntryBytes, kEntriesMin));
+  std::map<int, std::vector<ManifestEntry>> by_spec;
+  for (const iceberg::DataFile& file : request_.files) {
+    by_spec[file.spec_id].push_back({EntryStatus::kAdded, snapshot_id_, std::nullopt, std::nullopt, file});
+  }
+  std::vector<ManifestFile> manifests;
+  for (const auto& [spec_id, entries] : by_spec) {
+    for (size_t begin = 0; begin < entries.size(); begin += entries_max) {
+      const auto first = entries.begin() + static_cast<std::ptrdiff_t>(begin);
+      const auto count = static_cast<std::ptrdiff_t>(std::min(entries_max, entries.size() - begin));
+      ARROW_ASSIGN_OR_RAISE(auto manifest, WriteManifest(base, spec_id, {first, first + count}));
+      manifests.push_back(std::move(manifest));
+    }
+  }
+  own_manifests_ = std::move(manifests);
+  return Status::OK();
+}
+
+Result<ManifestFile> Append::Merge(const TableMetadata& base, const MergeBin& bin) {
+  std::vector<std::string> paths;
+  for (const ManifestFile& manifest : bin) paths.push_back(manifest.manifest_path);
+  const auto known = merged_.find(paths);
+  if (known != merged_.end()) return known->second;
+  std::vector<ManifestEntry> merged;
+  for (const ManifestFile& manifest : bin) {
+    ARROW_ASSIGN_OR_RAISE(auto entries, ReadEntries(file_io_, base, manifest));
+    AddMerged(std::move(entries), *snapshot_id_, merged);
+  }
+  ARROW_ASSIGN_OR_RAISE(const ManifestFile manifest, WriteManifest(base, bin.front().partition_spec_id, merged));
+  merged_.emplace(std::move(paths), manifest);
+  return manifest;
+}
+
+// Our own manifests first, then the parent's: data manifests merged by plan, others untouched.
+Result<std::vector<ManifestFile>> Append::NewManifests(const TableMetadata& base, const MergeOptions& options,
+                                                       const std::vector<ManifestFile>& parents) {
+  std::vector<ManifestFile> data = own_manifests_;
+  std::vector<ManifestFile> untouched;
+  for (const ManifestFile& manifest : parents) {
+    if (manifest.content == ManifestContent::kDeletes) {
+      untouched.push_back(manifest);
+    } else if (HasLiveFiles(manifest)) {
+      (CanRewrite(base, manifest) ? data : untouched).push_back(manifest);
+    }
+  }
+  // Without files of our own nothing grows, and an empty window stays cheap.
+  MergeOptions effective = options;
+  effective.enabled = options.enabled && !own_manifests_.empty();
+  std::vector<ManifestFile> manifests;
+  for (const MergeBin& bin : PlanMerge(data, effective)) {
+    if (bin.size() == 1) {
+      manifests.push_back(bin.front());
+      continue;
+    }
+    ARROW_ASSIGN_OR_RAISE(auto merged, Merge(base, bin));
+    manifests.push_back(std::move(merged));
+  }
+  manifests.insert(manifests.end(), untouched.begin(), untouched.end());
+  return manifests;
+}
+
+Result<PreparedSnapshot> Append::Prepare(const TableMetadata& base, int64_t now_ms) {
+  ARROW_RETURN_NOT_OK(CheckFormat(base));
+  ARROW_RETURN_NOT_OK(ChooseSnapshotId(base));
+  ARROW_ASSIGN_OR_RAISE(const MergeOptions options, MergeOptionsOf(base));
+  const iceberg::Snapshot* parent = base.CurrentSnapshot();
+  std::vector<ManifestFile> parents;
+  if (parent != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(parents, ReadManifests(file_io_, base, *parent));
+  }
+  if (own_manifests_.empty()) ARROW_RETURN_NOT_OK(WriteOwnManifests(base, options));
+  ARROW_ASSIGN_OR_RAISE(auto manifests, NewManifests(base, options, parents));
+
+  PreparedSnapshot prepared;
+  iceberg::Snapshot& snapshot = prepared.snapshot;
+  snapshot.snapshot_id = *snapshot_id_;
+  if (parent != nullptr) snapshot.parent_snapshot_id = parent->snapshot_id;
+  snapshot.sequence_number = base.last_sequence_number + 1;
+  // Engines refuse a snapshot older than the table's last change; clocks differ.
+  snapshot.timestamp_ms = std::max(now_ms, base.last_updated_ms);
+  snapshot.schema_id = base.current_schema_id;
+  snapshot.summary = AppendSummary(request_.summary, request_.files, base, parent, parents);
+  snapshot.manifest_list =
+      MetadataLocation(base, fmt::format("snap-{}-{}-{}.avro", *snapshot_id_, ++attempt_, request_.commit_id));
+
+  std::set<std::string>& used = attempts_[snapshot.manifest_list];
+  for (ManifestFile& manifest : manifests) {
+    used.insert(manifest.manifest_path);
+    if (manifest.sequence_number == iceberg::kUnassignedSequenceNumber)
+      manifest.sequence_number = snapshot.sequence_number;
+    if (manifest.min_sequence_number == iceberg::kUnassignedSequenceNumber) {
+      manifest.min_sequence_number = snapshot.sequence_number;
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(const std::string list, EncodeManifestList(snapshot.snapshot_id, snapshot.parent_snapshot_id,
+                                                                   snapshot.sequence_number, manifests));
+  ARROW_RETURN_NOT_OK(Write(snapshot.manifest_list, list));
+
+  if (!base.table_uuid.empty()) prepared.requirements.push_back(iceberg::AssertTableUuid{base.table_uuid});
+  prepared.requirements.push_back(
+      iceberg::AssertRefSnapshotId{std::string(iceberg::kMainBranch), snapshot.parent_snapshot_id});
+  if (base.format_version < 2) prepared.updates.push_back(iceberg::UpgradeFormatVersion{2});
+  prepared.updates.push_back(iceberg::AddSnapshot{snapshot});
+  iceberg::SnapshotRef main;
+  const auto before = base.refs.find(std::string(iceberg::kMainBranch));
+  if (before != base.refs.end()) main = before->second;  // its retention settings stay
+  main.snapshot_id = snapshot.snapshot_id;
+  prepared.updates.push_back(iceberg::SetSnapshotRef{std::string(iceberg::kMainBranch), main});
+  return prepared;
+}
+
+Status Append::DeleteUnused(const PreparedSnapshot* committed) {
+  std::set<std::string> used;
+  if (committed != nullptr) {
+    const auto attempt = attempts_.find(committed->snapshot.manifest_list);
+    if (attempt == attempts_.end()) {
+      return MakeError(ErrorKind::kFailed, "not a snapshot of this append: " + committed->snapshot.manifest_list);
+    }
+    used = attempt->second;
+    used.insert(attempt->first);
+  }
+  Status result;
+  for (auto location = written_.begin(); location != written_.end();) {
+    const Status status = used.count(*location) > 0 ? Status::OK() : file_io_.Delete(*location);
+    if (!status.ok() && result.ok()) result = status;
+    location = status.ok() ? written_.erase(location) : std::next(location);
+  }
+  if (committed == nullptr) {
+    own_manifests_.clear();
+    merged_.clear();
+    attempts_.clear();
+  }
+  return result;
+}
+
+}  // namespace calve::table

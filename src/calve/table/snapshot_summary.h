@@ -1,0 +1,21 @@
+// The summary of an append's snapshot. Spec: "Optional Snapshot Summary Fields".
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+
+#include "calve/iceberg/data_file.h"
+#include "calve/iceberg/table_metadata.h"
+
+namespace calve::table {
+
+// Totals go on from the parent's summary. One that the parent lacks is counted from `parent_manifests` (with their
+// counts filled in) where they tell it, and left out where they do not: no total is better than a wrong one. `extra`
+// never replaces what is computed. `parent` null: the table's first snapshot.
+std::map<std::string, std::string> AppendSummary(const std::map<std::string, std::string>& extra,
+                                                 std::span<const iceberg::DataFile> files,
+                                                 const iceberg::TableMetadata& base, const iceberg::Snapshot* parent,
+                                                 std::span<const iceberg::ManifestFile> parent_manifests);
+
+}  // namespace calve::table
