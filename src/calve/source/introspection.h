@@ -12,10 +12,10 @@
 namespace calve::source {
 
 struct ServerInfo {
-  std::string version;           // "26.5.1.1"
+  std::string version;  // "26.5.1.1"
   int major = 0, minor = 0;
-  std::string uuid;              // serverUUID(); empty where the server has none
-  TimestampMicros now = 0;       // the server's clock
+  std::string uuid;         // serverUUID(); empty where the server has none
+  TimestampMicros now = 0;  // the server's clock
 };
 
 struct SourceColumn {
@@ -27,19 +27,26 @@ struct SourceColumn {
 
 struct SourceTable {
   std::string database, name;
-  std::string uuid;           // empty where the database engine has none
-  std::string engine;         // "ReplacingMergeTree", …
+  std::string uuid;                        // empty where the database engine has none
+  std::string engine;                      // "ReplacingMergeTree", …
   std::string partition_key, sorting_key;  // expressions as text
   std::vector<SourceColumn> columns;       // in declared order
   std::optional<int64_t> total_rows, total_bytes;
 };
 
+// One round trip; two where the server is too old for the first question.
 Result<ServerInfo> AskServer(Source& source);
-// `table` is "t" or "db.t" (each part may be `quoted`). kNotFound names it and the nearest name in that database, if any.
+// `table` is "t" or "db.t" (each part may be `quoted`). kNotFound names it and the nearest name in that database, if
+// any.
 Result<SourceTable> DescribeTable(Source& source, const std::string& table);
 
-// One row of a query as text, column by column; kCorrupt where it has none. For small answers.
-Result<std::vector<std::vector<std::string>>> QueryText(Source& source, const std::string& sql, const QueryOptions& options = {});
+// All rows of a small answer as text, column by column; NULL is the empty text. Whatever else than numbers and strings
+// is asked for should go through toString() in the query.
+Result<std::vector<std::vector<std::string>>> QueryRows(Source& source, const std::string& sql,
+                                                        const QueryOptions& options = {});
+// The same where at least one row has to be: kCorrupt where there is none.
+Result<std::vector<std::vector<std::string>>> QueryText(Source& source, const std::string& sql,
+                                                        const QueryOptions& options = {});
 
 std::string QuoteIdentifier(const std::string& name);  // `a``b`
 std::string QuoteString(const std::string& text);      // 'it\'s'

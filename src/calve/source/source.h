@@ -1,4 +1,5 @@
-// ClickHouse as a source: a query in, blocks of columns out. Two transports (HTTP, embedded), one decoder of FORMAT Native.
+// ClickHouse as a source: a query in, blocks of columns out. Two transports (HTTP, embedded), one decoder of FORMAT
+// Native.
 #pragma once
 
 #include <arrow/record_batch.h>
@@ -17,14 +18,15 @@ struct QueryOptions {
   std::map<std::string, std::string> settings;  // max_execution_time, max_threads, …
 };
 
-// Blocks of one running query, in the order in which ClickHouse delivers them. Not thread-safe. Destroying it before the
-// end cancels the query.
+// Blocks of one running query, in the order in which ClickHouse delivers them. Not thread-safe. Destroying it before
+// the end cancels the query.
 class BlockStream {
  public:
   virtual ~BlockStream() = default;
   // The next block with rows; null at the proven end of the result. After an error nothing more may be asked.
-  // kRetry: connection lost or server gone in the middle (the rows so far are worthless). kFailed/kConfig: the server's own
-  // exception, its text and code in the message, also where it came in the middle of the stream. kCorrupt: undecodable bytes.
+  // kRetry: connection lost or server gone in the middle (the rows so far are worthless). kFailed/kConfig: the server's
+  // own exception, its text and code in the message, also where it came in the middle of the stream. kCorrupt:
+  // undecodable bytes.
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
   // Bytes taken off the wire so far, before decompression.
   virtual int64_t bytes_read() const = 0;
@@ -34,7 +36,7 @@ class BlockStream {
 class Source {
  public:
   virtual ~Source() = default;
-  virtual std::string name() const = 0;  // for messages; never a secret in it
+  virtual std::string name() const = 0;      // for messages; never a secret in it
   virtual std::string database() const = 0;  // where unqualified tables are looked for
   // Runs a SELECT without a FORMAT clause. Failures before the first byte are retried within limits.
   virtual Result<std::unique_ptr<BlockStream>> Query(const std::string& sql, const QueryOptions& options) = 0;
@@ -45,15 +47,15 @@ class Source {
 struct SourceOptions {
   // http(s)://user@host:8123/db, chdb:DIR (database "default" unless chdb:DIR?database=d)
   std::string url;
-  std::string password;     // from the environment or a file; never from the URL's text in messages
+  std::string password;              // from the environment or a file; never from the URL's text in messages
   std::string compression = "auto";  // auto (none on loopback, else zstd), none, gzip, zstd, lz4
-  std::string ca_file;      // PEM; empty: the system's
+  std::string ca_file;               // PEM; empty: the system's
   std::string client_cert_file, client_key_file;
   int64_t connect_timeout_ms = 10'000;
-  int64_t idle_timeout_ms = 300'000;  // without a byte
-  int attempts_max = 4;               // before the first byte
+  int64_t idle_timeout_ms = 300'000;            // without a byte
+  int attempts_max = 4;                         // before the first byte
   std::map<std::string, std::string> settings;  // sent with every query
-  std::string chdb_library;           // path of libchdb.so; empty: beside the program, then the usual places
+  std::string chdb_library;                     // path of libchdb.so; empty: beside the program, then the usual places
 };
 
 // `stop` must outlive the source; a stop ends waiting calls with kStopped.

@@ -1,0 +1,16 @@
+// chdb:DIR as a Source.
+#pragma once
+
+#include <memory>
+
+#include "calve/source/source.h"
+#include "calve/source/source_url.h"
+
+namespace calve::source {
+
+// Queries may run side by side, each on a connection of its own. query_id and the settings of the transport do not
+// exist here.
+Result<std::unique_ptr<Source>> OpenChdbSource(const SourceUrl& url, const SourceOptions& options,
+                                               const StopToken& stop);
+
+}  // namespace calve::source
