@@ -1,0 +1,191 @@
+#include "calve/journal/testing_journal_conformance.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdio>
+#include <limits>
+#include <thread>
+
+#include "calve/storage/testing_child_process.h"
+
+namespace calve::journal {
+
+RunRecord FullRun(const std::string& run_id, TimestampMicros started_at) {
+  RunRecord run;
+  run.run_id = run_id;
+  run.table = "cold.trades";
+  run.source = "k2.trades";
+  run.layer = "bronze";
+  run.status = "success";
+  run.started_at = started_at;
+  run.finished_at = started_at + 1'234'567;
+  run.window_from = -1;  // before 1970
+  run.window_to = started_at - 300 * kMicrosPerSecond;
+  run.rows = 3'820'509;
+  run.files = 2;
+  run.bytes = 59'600'000;
+  run.snapshot_id = std::numeric_limits<int64_t>::max();
+  run.commit_id = "0a6f1c2e-0000-4000-8000-000000000001";
+  run.error = "naïve 'quoted'; \"text\"\nwith a remedy";
+  run.host = "host-1";
+  run.pid = 4242;
+  return run;
+}
+
+namespace {
+
+constexpr TimestampMicros kNow = 1'723'161'600'000'001;
+
+void ExpectSame(const RunRecord& a, const RunRecord& b) {
+  EXPECT_EQ(a.run_id, b.run_id);
+  EXPECT_EQ(a.table, b.table);
+  EXPECT_EQ(a.source, b.source);
+  EXPECT_EQ(a.layer, b.layer);
+  EXPECT_EQ(a.status, b.status);
+  EXPECT_EQ(a.started_at, b.started_at);
+  EXPECT_EQ(a.finished_at, b.finished_at);
+  EXPECT_EQ(a.window_from, b.window_from);
+  EXPECT_EQ(a.window_to, b.window_to);
+  EXPECT_EQ(a.rows, b.rows);
+  EXPECT_EQ(a.files, b.files);
+  EXPECT_EQ(a.bytes, b.bytes);
+  EXPECT_EQ(a.snapshot_id, b.snapshot_id);
+  EXPECT_EQ(a.commit_id, b.commit_id);
+  EXPECT_EQ(a.error, b.error);
+  EXPECT_EQ(a.host, b.host);
+  EXPECT_EQ(a.pid, b.pid);
+}
+
+TEST_P(JournalConformance, ARunIsStartedAndFinished) {
+  auto journal = Open();
+  RunRecord run;
+  run.run_id = "r1";
+  run.table = "cold.trades";
+  run.status = "running";
+  run.started_at = kNow;
+  ASSERT_TRUE(journal->StartRun(run).ok());
+  auto started = journal->LastRuns("", 10).ValueOrDie();
+  ASSERT_EQ(started.size(), 1u);
+  ExpectSame(started[0], run);
+  EXPECT_FALSE(started[0].finished_at.has_value());
+  RunRecord finished = FullRun("r1", kNow);
+  ASSERT_TRUE(journal->FinishRun(finished).ok());
+  auto runs = Open()->LastRuns("", 10).ValueOrDie();  // another connection sees it
+  ASSERT_EQ(runs.size(), 1u);
+  ExpectSame(runs[0], finished);
+}
+
+TEST_P(JournalConformance, AFinishedRunThatWasNeverStartedIsInserted) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->FinishRun(FullRun("r1", kNow)).ok());
+  ASSERT_EQ(journal->LastRuns("cold.trades", 1).ValueOrDie().size(), 1u);
+}
+
+TEST_P(JournalConformance, ARunIsStartedOnce) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->StartRun(FullRun("r1", kNow)).ok());
+  EXPECT_EQ(KindOf(journal->StartRun(FullRun("r1", kNow))), ErrorKind::kAlreadyExists);
+}
+
+TEST_P(JournalConformance, LastRunsAreTheNewestOfOneTableOrOfAll) {
+  auto journal = Open();
+  for (int i = 0; i < 5; ++i) {
+    RunRecord run = FullRun("r" + std::to_string(i), kNow + (i * 3 % 5) * kMicrosPerSecond);
+    run.table = i % 2 ? "cold.a" : "cold.b'c";
+    ASSERT_TRUE(journal->StartRun(run).ok());
+  }
+  auto ids = [](const std::vector<RunRecord>& runs) {
+    std::string all;
+    for (const RunRecord& run : runs) all += run.run_id;
+    return all;
+  };
+  EXPECT_EQ(ids(journal->LastRuns("", 100).ValueOrDie()), "r3r1r4r2r0");
+  EXPECT_EQ(ids(journal->LastRuns("", 2).ValueOrDie()), "r3r1");
+  EXPECT_EQ(ids(journal->LastRuns("cold.b'c", 2).ValueOrDie()), "r4r2");
+  EXPECT_EQ(ids(journal->LastRuns("cold.unknown", 2).ValueOrDie()), "");
+  EXPECT_EQ(ids(journal->LastRuns("", 0).ValueOrDie()), "");
+}
+
+TEST_P(JournalConformance, TheWatermarkRowIsWrittenAndOverwritten) {
+  auto journal = Open();
+  EXPECT_FALSE(journal->ReadWatermark("trades").ValueOrDie().has_value());
+  WatermarkRow row{"trades", kNow - 1, std::numeric_limits<int64_t>::max(), 12, "success", kNow, 7, 0, ""};
+  ASSERT_TRUE(journal->WriteWatermark(row, kNow).ok());
+  row.last_offload_timestamp = kNow + 5;
+  row.last_offload_row_count = 13;
+  row.last_error_message = "was: 'x'";
+  ASSERT_TRUE(journal->WriteWatermark(row, kNow + 1).ok());
+  auto read = Open()->ReadWatermark("trades").ValueOrDie();
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->table_name, "trades");
+  EXPECT_EQ(read->last_offload_timestamp, kNow + 5);
+  EXPECT_EQ(read->last_offload_max_sequence, std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(read->last_offload_row_count, 13);
+  EXPECT_EQ(read->status, "success");
+  EXPECT_EQ(read->last_successful_run, kNow);
+  EXPECT_EQ(read->last_run_duration_seconds, 7);
+  EXPECT_EQ(read->failure_count, 0);
+  EXPECT_EQ(read->last_error_message, "was: 'x'");
+}
+
+TEST_P(JournalConformance, AFailureIsCountedAndLeavesTheWatermarkAlone) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->WriteWatermark({"trades", kNow, 9, 12, "success", kNow, 7, 0, ""}, kNow).ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", "no route", kNow + 1).ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", "no route again", kNow + 2).ok());
+  WatermarkRow row = journal->ReadWatermark("trades").ValueOrDie().value();
+  EXPECT_EQ(row.status, "failed");
+  EXPECT_EQ(row.failure_count, 2);
+  EXPECT_EQ(row.last_error_message, "no route again");
+  EXPECT_EQ(row.last_offload_timestamp, kNow);
+  EXPECT_EQ(row.last_offload_max_sequence, 9);
+  EXPECT_EQ(row.last_successful_run, kNow);
+}
+
+TEST_P(JournalConformance, ATableThatNeverSucceededHasTheEpochAsItsWatermark) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->WriteFailure("new", "no such column", kNow).ok());
+  WatermarkRow row = journal->ReadWatermark("new").ValueOrDie().value();
+  EXPECT_EQ(row.status, "failed");
+  EXPECT_EQ(row.failure_count, 1);
+  EXPECT_EQ(row.last_offload_timestamp, 0);
+  EXPECT_FALSE(row.last_successful_run.has_value());
+}
+
+TEST_P(JournalConformance, ThreadsShareOneJournal) {
+  auto journal = Open();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 20; ++i) {
+        EXPECT_TRUE(journal->FinishRun(FullRun(std::to_string(t) + "-" + std::to_string(i), kNow + i)).ok());
+        EXPECT_TRUE(journal->WriteFailure("trades", "x", kNow).ok());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(journal->LastRuns("", 1000).ValueOrDie().size(), 160u);
+  EXPECT_EQ(journal->ReadWatermark("trades").ValueOrDie()->failure_count, 160);
+}
+
+// Four processes open, and so create, the same journal at once.
+TEST_P(JournalConformance, ProcessesShareOneJournal) {
+  std::vector<int> codes = storage::RunChildren(4, [&](int p) {
+    auto journal = OpenJournal(uri_);
+    if (!journal.ok()) fprintf(stderr, "%s\n", journal.status().ToString().c_str());
+    if (!journal.ok()) return 1;
+    for (int i = 0; i < 25; ++i) {
+      RunRecord run = FullRun(std::to_string(p) + "-" + std::to_string(i), kNow + i);
+      if (!(*journal)->StartRun(run).ok() || !(*journal)->FinishRun(run).ok()) return 2;
+      if (!(*journal)->WriteFailure("trades", "x", kNow).ok()) return 3;
+    }
+    return 0;
+  });
+  EXPECT_THAT(codes, ::testing::ElementsAre(0, 0, 0, 0));
+  auto journal = Open();
+  EXPECT_EQ(journal->LastRuns("", 1000).ValueOrDie().size(), 100u);
+  EXPECT_EQ(journal->ReadWatermark("trades").ValueOrDie()->failure_count, 100);
+}
+
+}  // namespace
+}  // namespace calve::journal
