@@ -1,0 +1,133 @@
+#include "calve/offload/commit_window.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "calve/base/random.h"
+#include "calve/offload/commit_decision.h"
+#include "calve/table/append.h"
+
+namespace calve::offload {
+namespace {
+
+using catalog::LoadedTable;
+
+Result<RetryPolicy> PolicyOf(const iceberg::TableMetadata& metadata) {
+  RetryPolicy policy;
+  ARROW_ASSIGN_OR_RAISE(int64_t retries, metadata.IntProperty("commit.retry.num-retries", 4));
+  policy.attempts_max = static_cast<int>(std::min<int64_t>(retries, 1000)) + 1;
+  ARROW_ASSIGN_OR_RAISE(policy.wait_min_ms, metadata.IntProperty("commit.retry.min-wait-ms", 100));
+  ARROW_ASSIGN_OR_RAISE(policy.wait_max_ms, metadata.IntProperty("commit.retry.max-wait-ms", 60'000));
+  ARROW_ASSIGN_OR_RAISE(policy.total_max_ms, metadata.IntProperty("commit.retry.total-timeout-ms", 1'800'000));
+  return policy;
+}
+
+// One commit over its tries.
+class Committer {
+ public:
+  Committer(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock, const WindowCommit& commit,
+            const Sleep& sleep)
+      : catalog_(catalog), clock_(clock), commit_(commit), sleep_(sleep), append_(file_io, RequestOf(commit)) {}
+
+  Result<CommittedWindow> Run() {
+    const LoadedTable& planned = commit_.planned_on;
+    ARROW_ASSIGN_OR_RAISE(RetryPolicy policy, PolicyOf(planned.metadata));
+    LoadedTable table = planned;
+    const TimestampMicros began = clock_.Now();
+    Status last;
+    for (int attempt = 1; policy.MayTry(attempt, (clock_.Now() - began) / 1000); ++attempt) {
+      if (attempt > 1) {
+        ARROW_RETURN_NOT_OK(sleep_(policy.WaitMs(attempt, RandomUnit())));
+        auto reloaded = catalog_.LoadTable(commit_.ident);
+        if (!reloaded.ok()) {
+          last = reloaded.status();
+          continue;  // the catalog does not answer: that proves nothing, look again
+        }
+        table = std::move(*reloaded);
+        ARROW_ASSIGN_OR_RAISE(NextStep next, DecideNextStep(table.metadata, planned.metadata.table_uuid,
+                                                            commit_.stamp.commit_id, commit_.planned_from));
+        if (next != NextStep::kTryAgain) return Settle(next, table);
+      }
+      last = TryOnce(table.metadata);
+      if (last.ok()) return Done(*committed_);
+      ErrorKind kind = KindOf(last);
+      if (kind == ErrorKind::kUnknownOutcome) unknown_ = true;
+      bool again = kind == ErrorKind::kUnknownOutcome || kind == ErrorKind::kConflict || kind == ErrorKind::kRetry;
+      if (!again) return GiveUp(last);
+    }
+    return GiveUp(last);
+  }
+
+ private:
+  static table::AppendRequest RequestOf(const WindowCommit& commit) {
+    return table::AppendRequest{commit.files, StampSummary(commit.stamp), commit.stamp.commit_id};
+  }
+
+  Status TryOnce(const iceberg::TableMetadata& base) {
+    ARROW_ASSIGN_OR_RAISE(table::PreparedSnapshot prepared, append_.Prepare(base, clock_.Now() / 1000));
+    const iceberg::Snapshot& snapshot = prepared.snapshot;
+    std::vector<iceberg::TableUpdate> updates = prepared.updates;
+    if (base.format_version < 2) updates.insert(updates.begin(), iceberg::UpgradeFormatVersion{2});
+    updates.push_back(iceberg::SetProperties{
+        {{kWatermarkProperty, StampProperty(commit_.stamp, snapshot.snapshot_id, snapshot.sequence_number)}}});
+    updates.push_back(iceberg::SetSnapshotRef{
+        kWatermarkTag, iceberg::SnapshotRef{snapshot.snapshot_id, /*is_branch=*/false, {}, {}, {}}});
+    committed_ = std::move(prepared);
+    return catalog_.CommitTable(commit_.ident, committed_->requirements, updates).status();
+  }
+
+  CommittedWindow Done(const table::PreparedSnapshot& prepared) {
+    // What earlier tries wrote is of no use to anybody: if one of them had landed, this one would have been refused.
+    Status cleaned = append_.DeleteUnused(&prepared);
+    static_cast<void>(cleaned);  // leftovers are found by orphan removal
+    return CommittedWindow{CommitOutcome::kCommitted, prepared.snapshot.snapshot_id, unknown_};
+  }
+
+  Result<CommittedWindow> Settle(NextStep next, const LoadedTable& table) {
+    switch (next) {
+      case NextStep::kDone: {
+        auto trace = FindCommit(table.metadata, commit_.stamp.commit_id);
+        return CommittedWindow{CommitOutcome::kCommitted, trace ? trace->snapshot_id : 0, true};
+      }
+      case NextStep::kRolledBack:
+        return MakeError(ErrorKind::kFailed, "the window was committed, but main was moved away from it meanwhile",
+                         "If that was meant, the next run offloads the window again.");
+      default:
+        // Not in, and with the watermark moved it never can be: a late effect would fail its own compare-and-set.
+        if (!unknown_) {
+          Status cleaned = append_.DeleteUnused(nullptr);
+          static_cast<void>(cleaned);
+        }
+        return CommittedWindow{CommitOutcome::kLostRace, 0, unknown_};
+    }
+  }
+
+  Result<CommittedWindow> GiveUp(const Status& last) {
+    if (unknown_) {
+      return MakeError(ErrorKind::kUnknownOutcome,
+                       fmt::format("it is not known whether commit {} is in {}: {}", commit_.stamp.commit_id,
+                                   commit_.ident.ToString(), MessageOf(last)),
+                       "Run again: the watermark in the table tells, and nothing is offloaded twice.");
+    }
+    Status cleaned = append_.DeleteUnused(nullptr);
+    static_cast<void>(cleaned);
+    return WithContext(last, fmt::format("committing to {}", commit_.ident.ToString()));
+  }
+
+  catalog::Catalog& catalog_;
+  const Clock& clock_;
+  const WindowCommit& commit_;
+  const Sleep& sleep_;
+  table::Append append_;
+  std::optional<table::PreparedSnapshot> committed_;  // the latest try's
+  bool unknown_ = false;
+};
+
+}  // namespace
+
+Result<CommittedWindow> CommitWindow(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock,
+                                     const WindowCommit& commit, const Sleep& sleep) {
+  return Committer(catalog, file_io, clock, commit, sleep).Run();
+}
+
+}  // namespace calve::offload

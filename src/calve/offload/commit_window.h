@@ -1,0 +1,44 @@
+// One window's files into the target table: watermark and rows in one snapshot, tried until its outcome is known.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "calve/base/retry.h"
+#include "calve/base/stop.h"
+#include "calve/catalog/catalog.h"
+#include "calve/iceberg/data_file.h"
+#include "calve/offload/watermark.h"
+
+namespace calve::offload {
+
+struct WindowCommit {
+  catalog::TableIdent ident;
+  catalog::LoadedTable planned_on;              // the table as the window was planned on
+  std::optional<TimestampMicros> planned_from;  // its watermark then
+  std::vector<iceberg::DataFile> files;
+  CommitStamp stamp;
+};
+
+enum class CommitOutcome {
+  kCommitted,
+  kLostRace,  // somebody else moved the watermark first; our snapshot is proven not to be in
+};
+
+struct CommittedWindow {
+  CommitOutcome outcome = CommitOutcome::kCommitted;
+  int64_t snapshot_id = 0;
+  bool outcome_was_unknown = false;  // at least one try: then files must not be deleted even after kLostRace
+};
+
+// Where waiting happens; tests pass one that does not sleep.
+using Sleep = std::function<Status(int64_t milliseconds)>;
+
+// The retry limits are the table's commit.retry.* properties. kUnknownOutcome: it could not be found out within the
+// limits whether the snapshot is in; nothing was deleted and the next run will see. Other errors: proven not to be in,
+// unless `outcome_was_unknown` of an earlier try says otherwise (then kUnknownOutcome is returned instead).
+Result<CommittedWindow> CommitWindow(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock,
+                                     const WindowCommit& commit, const Sleep& sleep);
+
+}  // namespace calve::offload

@@ -1,0 +1,164 @@
+#include "calve/offload/commit_window.h"
+
+#include <gtest/gtest.h>
+
+#include "calve/offload/testing_scripted_catalog.h"
+#include "calve/offload/testing_tables.h"
+#include "calve/storage/testing_temp_dir.h"
+#include "calve/table/append.h"
+
+namespace calve::offload {
+namespace {
+
+constexpr TimestampMicros kNoon = 1'723'204'800'000'000;
+
+// A real hadoop catalog in a temporary directory, and a window's worth of files (descriptors only: commits never open
+// them).
+class CommitWindowTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    file_io_ = *storage::OpenFileIO("file://" + dir_.path());
+    hadoop_ = *catalog::OpenCatalog({"hadoop", "file://" + dir_.path(), ""}, *file_io_, clock_);
+    scripted_.emplace(*hadoop_);
+    catalog::CreateTableRequest create;
+    create.schema.fields = {Field(1, "ts", true, iceberg::Type::Of(iceberg::TypeId::kTimestampTz))};
+    create.properties = {{"commit.retry.min-wait-ms", "0"}, {"commit.retry.max-wait-ms", "0"}};
+    table_ = *hadoop_->CreateTable(ident_, create);
+  }
+
+  WindowCommit Window(const std::string& id, TimestampMicros to) {
+    WindowCommit commit{ident_, table_, std::nullopt, {}, {}};
+    iceberg::DataFile file;
+    file.file_path = table_.metadata.location + "/data/" + id + ".parquet";
+    file.record_count = 10;
+    file.file_size_in_bytes = 100;
+    commit.files = {file};
+    commit.stamp = {"server/k2.trades/table", std::nullopt, to, std::nullopt, 10, id, "append"};
+    return commit;
+  }
+
+  Result<CommittedWindow> Commit(const WindowCommit& commit) {
+    return CommitWindow(*scripted_, *file_io_, clock_, commit, [](int64_t) { return Status::OK(); });
+  }
+
+  // What another engine's append does; calve's when the id is not empty.
+  void OtherAppend(const std::string& calve_id) {
+    auto loaded = *hadoop_->LoadTable(ident_);
+    table::AppendRequest request;
+    request.commit_id = calve_id.empty() ? "engine" : calve_id;
+    if (!calve_id.empty()) request.summary = StampSummary(Window(calve_id, kNoon + 1).stamp);
+    table::Append append(*file_io_, request);
+    auto prepared = *append.Prepare(loaded.metadata, clock_.Now() / 1000);
+    ASSERT_TRUE(hadoop_->CommitTable(ident_, prepared.requirements, prepared.updates).ok());
+  }
+
+  std::string TotalRecords() {
+    auto loaded = *hadoop_->LoadTable(ident_);
+    const iceberg::Snapshot* tip = loaded.metadata.CurrentSnapshot();
+    return tip ? tip->summary.at("total-records") : "none";
+  }
+  size_t MetadataFiles() { return file_io_->List(table_.metadata.location + "/metadata")->size(); }
+
+  storage::TempDir dir_;
+  SystemClock clock_;
+  std::unique_ptr<storage::FileIO> file_io_;
+  std::unique_ptr<catalog::Catalog> hadoop_;
+  std::optional<ScriptedCatalog> scripted_;
+  catalog::TableIdent ident_{{"cold"}, "trades"};
+  catalog::LoadedTable table_;
+};
+
+TEST_F(CommitWindowTest, PutsRowsWatermarkPropertyAndTagIntoOneSnapshot) {
+  auto done = *Commit(Window("id-1", kNoon));
+  EXPECT_EQ(done.outcome, CommitOutcome::kCommitted);
+  auto metadata = hadoop_->LoadTable(ident_)->metadata;
+  EXPECT_EQ(metadata.CurrentSnapshot()->snapshot_id, done.snapshot_id);
+  EXPECT_EQ((*ReadWatermark(metadata))->stamp.window_to, kNoon);
+  EXPECT_EQ(metadata.refs.at(kWatermarkTag).snapshot_id, done.snapshot_id);
+  EXPECT_FALSE(metadata.refs.at(kWatermarkTag).is_branch);
+  EXPECT_TRUE(metadata.properties.contains(kWatermarkProperty));
+  EXPECT_EQ(TotalRecords(), "10");
+}
+
+TEST_F(CommitWindowTest, EveryFaultEndsWithTheRowsOnce) {
+  using enum CommitFault;
+  const std::vector<std::deque<CommitFault>> scripts = {{kConflict},
+                                                        {kLostRequest},
+                                                        {kLostAnswer},
+                                                        {kLateEffect},
+                                                        {kConflict, kLostAnswer},
+                                                        {kLostRequest, kLostAnswer},
+                                                        {kLateEffect, kConflict},
+                                                        {kLostRequest, kConflict, kLateEffect}};
+  int64_t rows = 0;
+  TimestampMicros to = kNoon;
+  std::optional<TimestampMicros> from;
+  for (size_t i = 0; i < scripts.size(); ++i) {
+    table_ = *hadoop_->LoadTable(ident_);
+    WindowCommit window = Window("id-" + std::to_string(i), ++to);
+    window.planned_from = from;
+    scripted_->faults = scripts[i];
+    auto done = Commit(window);
+    ASSERT_TRUE(done.ok()) << i << ": " << done.status().ToString();
+    EXPECT_EQ(done->outcome, CommitOutcome::kCommitted) << i;
+    rows += 10;
+    from = to;
+    EXPECT_EQ(TotalRecords(), std::to_string(rows)) << i;
+    EXPECT_EQ((*ReadWatermark(hadoop_->LoadTable(ident_)->metadata))->stamp.window_to, to) << i;
+  }
+}
+
+TEST_F(CommitWindowTest, RetriesOnAnotherEnginesCommitThatLeavesTheWatermarkAlone) {
+  scripted_->before_commit = [&] { OtherAppend(""); };
+  EXPECT_EQ(Commit(Window("id-1", kNoon))->outcome, CommitOutcome::kCommitted);
+  EXPECT_EQ(scripted_->commits, 2);
+  EXPECT_EQ(hadoop_->LoadTable(ident_)->metadata.snapshots.size(), 2u);
+}
+
+TEST_F(CommitWindowTest, LosesToACalveThatMovedTheWatermarkAndLeavesNothingBehind) {
+  scripted_->before_commit = [&] { OtherAppend("faster"); };
+  auto done = *Commit(Window("id-1", kNoon));
+  EXPECT_EQ(done.outcome, CommitOutcome::kLostRace);
+  EXPECT_FALSE(done.outcome_was_unknown);
+  EXPECT_EQ(TotalRecords(), "0");
+  for (const auto& file : *file_io_->List(table_.metadata.location + "/metadata")) {
+    EXPECT_EQ(file.location.find("id-1"), std::string::npos) << file.location;
+  }
+}
+
+TEST_F(CommitWindowTest, LosingAfterAnUnknownOutcomeDeletesNothing) {
+  scripted_->faults = {CommitFault::kLostRequest};
+  int tries = 0;
+  auto sleep = [&](int64_t) {
+    if (++tries == 1) OtherAppend("faster");
+    return Status::OK();
+  };
+  auto done = *CommitWindow(*scripted_, *file_io_, clock_, Window("id-1", kNoon), sleep);
+  EXPECT_EQ(done.outcome, CommitOutcome::kLostRace);
+  EXPECT_TRUE(done.outcome_was_unknown);
+  bool kept = false;
+  for (const auto& file : *file_io_->List(table_.metadata.location + "/metadata")) {
+    kept |= file.location.find("id-1") != std::string::npos;
+  }
+  EXPECT_TRUE(kept);
+}
+
+TEST_F(CommitWindowTest, AProvenRefusalIsAnErrorAndLeavesTheTableAndNoFilesOfIt) {
+  size_t before = MetadataFiles();
+  scripted_->faults = {CommitFault::kFailed};
+  Status status = Commit(Window("id-1", kNoon)).status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kFailed);
+  EXPECT_EQ(MetadataFiles(), before);
+  EXPECT_EQ(TotalRecords(), "none");
+}
+
+TEST_F(CommitWindowTest, SaysItDoesNotKnowWhenItCannotKnow) {
+  using enum CommitFault;
+  scripted_->faults = {kLostRequest, kLostRequest, kLostRequest, kLostRequest, kLostRequest, kLostRequest};
+  Status status = Commit(Window("id-1", kNoon)).status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kUnknownOutcome);
+  EXPECT_EQ(scripted_->commits, 5);  // commit.retry.num-retries 4
+}
+
+}  // namespace
+}  // namespace calve::offload

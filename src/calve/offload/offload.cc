@@ -1,0 +1,355 @@
+#include "calve/offload/offload.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "calve/base/random.h"
+#include "calve/offload/target.h"
+
+namespace calve::offload {
+namespace {
+
+constexpr int kRoundsMax = 5;  // windows lost to other calves before giving up
+
+using Steady = std::chrono::steady_clock;
+double SecondsSince(Steady::time_point start) { return std::chrono::duration<double>(Steady::now() - start).count(); }
+
+std::string FullName(const source::SourceTable& table) { return table.database + "." + table.name; }
+
+// Engines whose rows are only whole after merging: they are read with FINAL.
+bool ReadsMerged(const std::string& engine) {
+  if (!engine.ends_with("MergeTree")) return false;
+  for (const char* kind : {"Replacing", "Aggregating", "Summing", "Collapsing", "Coalescing", "Graphite"}) {
+    if (engine.find(kind) != std::string::npos) return true;
+  }
+  return false;
+}
+
+// What is known before anything is written.
+struct Plan {
+  source::ServerInfo server;
+  source::SourceTable table;
+  Cursor cursor;
+  Target target;
+  std::optional<TimestampMicros> table_watermark;  // as the target's snapshots tell it
+  Window window;
+};
+
+class Offload {
+ public:
+  Offload(const OffloadContext& context, const OffloadRequest& request) : context_(context), request_(request) {}
+
+  Result<OffloadResult> Run() {
+    for (int round = 1; round <= kRoundsMax; ++round) {
+      ARROW_RETURN_NOT_OK(context_.stop.Check());
+      ARROW_ASSIGN_OR_RAISE(bool done, Round());
+      if (done) {
+        result_.seconds = SecondsSince(start_);
+        return std::move(result_);
+      }
+      Note("another calve was faster; planning anew from its watermark");
+    }
+    return MakeError(
+        ErrorKind::kConflict,
+        fmt::format("{} windows in a row were lost to other writers of {}", kRoundsMax, request_.target.ToString()),
+        "Run one calve per table, or run again when the others are done.");
+  }
+
+ private:
+  void Note(std::string text) {
+    context_.progress.Note(text);
+    result_.notes.push_back(std::move(text));
+  }
+
+  void Tell(const std::string& phase, int64_t rows, int64_t bytes_read, int64_t bytes_written) {
+    context_.progress.Update(
+        Progress{phase, rows, result_.rows_expected, bytes_read, bytes_written, SecondsSince(start_)});
+  }
+
+  // One window. False: it was lost to another writer.
+  Result<bool> Round() {
+    auto began = Steady::now();
+    result_.notes.clear();
+    Tell("planning", 0, 0, 0);
+    ARROW_ASSIGN_OR_RAISE(Plan plan, MakePlan());
+    for (const std::string& note : plan.target.notes) Note(note);
+    result_.table = FullName(plan.table);
+    result_.target = request_.target.ToString();
+    result_.window = plan.window;
+    result_.watermark = plan.window.from;
+    ARROW_RETURN_NOT_OK(CountRows(plan));
+    result_.query = SelectText(plan);
+    result_.seconds_planning += SecondsSince(began);
+    if (request_.dry_run || plan.window.empty()) return true;
+
+    std::string run_id = RandomUuid();
+    JournalStart(plan, run_id);
+    auto done = WriteAndCommit(plan, run_id);
+    JournalFinish(plan, run_id, done);
+    return done;
+  }
+
+  Result<Plan> MakePlan() {
+    Plan plan;
+    ARROW_ASSIGN_OR_RAISE(plan.server, source::AskServer(context_.source));
+    ARROW_ASSIGN_OR_RAISE(plan.table, source::DescribeTable(context_.source, request_.source_table));
+    ARROW_ASSIGN_OR_RAISE(plan.cursor, ResolveCursor(plan.table, request_.timestamp_column));
+    ARROW_RETURN_NOT_OK(CheckSequence(plan.table));
+    auto planned = PlanTarget(context_, request_, plan.table);
+    if (!planned.ok()) return WithContext(planned.status(), FullName(plan.table));
+    plan.target = std::move(*planned);
+    ARROW_RETURN_NOT_OK(FindBeginning(plan));
+    return plan;
+  }
+
+  Status CheckSequence(const source::SourceTable& table) const {
+    if (request_.sequence_column.empty()) return Status::OK();
+    for (const source::SourceColumn& column : table.columns) {
+      if (column.name == request_.sequence_column) return Status::OK();
+    }
+    return MakeError(ErrorKind::kNotFound,
+                     fmt::format("table {} has no column {}", FullName(table), request_.sequence_column),
+                     "Name an existing column with --sequence-col, or leave it out.");
+  }
+
+  // The watermark that the window begins at: the table's own, else what the operator or the Spark job's journal says.
+  Status FindBeginning(Plan& plan) {
+    std::optional<Watermark> watermark;
+    bool told = request_.start_from || request_.start_at_first;
+    if (plan.target.table) {
+      auto read = ReadWatermark(plan.target.table->metadata);
+      if (!read.ok() && !told) return WithContext(read.status(), request_.target.ToString());
+      if (read.ok()) watermark = *read;
+    }
+    if (watermark) ARROW_RETURN_NOT_OK(CheckSource(*watermark, plan));
+    if (watermark) plan.table_watermark = watermark->stamp.window_to;
+    std::optional<TimestampMicros> from = plan.table_watermark;
+    if (!watermark && plan.target.table) {
+      ARROW_ASSIGN_OR_RAISE(from, AdoptBeginning(plan));
+    } else if (!watermark && request_.start_from) {
+      from = request_.start_from;
+    }
+    plan.window = PlanWindow(from, plan.server.now, request_.buffer_micros, request_.until, plan.cursor);
+    return Status::OK();
+  }
+
+  // Two sources in one table would hide each other's rows behind one watermark.
+  Status CheckSource(const Watermark& watermark, const Plan& plan) const {
+    std::string before = SourceTableOf(watermark.stamp.source);
+    if (before.empty() || before == FullName(plan.table)) return Status::OK();
+    return MakeError(
+        ErrorKind::kConfig,
+        fmt::format("{} is the target of {}, not of {}", request_.target.ToString(), before, FullName(plan.table)),
+        "Give every source table a target of its own.");
+  }
+
+  // An existing table without a word of calve's.
+  Result<std::optional<TimestampMicros>> AdoptBeginning(const Plan& plan) {
+    if (request_.start_from) return request_.start_from;
+    if (request_.start_at_first) return std::nullopt;
+    const iceberg::Snapshot* tip = plan.target.table->metadata.CurrentSnapshot();
+    if (!tip) return std::nullopt;
+    auto total = tip->summary.find("total-records");
+    if (total != tip->summary.end() && total->second == "0") return std::nullopt;
+    if (context_.journal) {
+      auto row = context_.journal->ReadWatermark(plan.table.name);
+      if (row.ok() && *row && (*row)->status == "success") {
+        Note(fmt::format("adopted the watermark {} of offload_watermarks",
+                         FormatTimestamp((*row)->last_offload_timestamp)));
+        return (*row)->last_offload_timestamp;
+      }
+    }
+    return MakeError(ErrorKind::kConfig,
+                     fmt::format("{} has rows that calve did not put there, and nothing says up to when they reach",
+                                 request_.target.ToString()),
+                     "Say it with --start-from TIME (rows up to TIME are in the table), or --start-from beginning to "
+                     "load all rows.");
+  }
+
+  Status CountRows(const Plan& plan) {
+    std::string from = FromClause(plan.table);
+    std::string column = CursorName(plan.cursor);
+    source::QueryOptions options{"", request_.settings};
+    auto ask = [&](const std::string& where, int64_t& count) -> Status {
+      ARROW_ASSIGN_OR_RAISE(
+          auto rows, source::QueryText(context_.source,
+                                       fmt::format("SELECT toString(count()) FROM {} WHERE {}", from, where), options));
+      count = rows.empty() || rows[0].empty() ? 0 : std::stoll(rows[0][0]);
+      return Status::OK();
+    };
+    result_.rows_expected = 0;
+    if (!plan.window.empty())
+      ARROW_RETURN_NOT_OK(ask(WindowPredicate(plan.window, plan.cursor), result_.rows_expected));
+    ARROW_RETURN_NOT_OK(
+        ask(fmt::format("{} > {}", column, CursorLiteral(plan.server.now, plan.cursor)), result_.rows_future_cursor));
+    if (plan.cursor.nullable) ARROW_RETURN_NOT_OK(ask(fmt::format("{} IS NULL", column), result_.rows_null_cursor));
+    if (result_.rows_future_cursor > 0) {
+      Note(fmt::format("{} rows of {} have a {} beyond the server's clock; they are offloaded when their time has come",
+                       result_.rows_future_cursor, FullName(plan.table), plan.cursor.column));
+    }
+    if (result_.rows_null_cursor > 0) {
+      Note(fmt::format("{} rows of {} have no {} (NULL) and are never offloaded", result_.rows_null_cursor,
+                       FullName(plan.table), plan.cursor.column));
+    }
+    return Status::OK();
+  }
+
+  std::string SelectText(const Plan& plan) const {
+    std::string list;
+    for (const SelectedColumn& column : plan.target.columns) {
+      std::string name = source::QuoteIdentifier(column.name);
+      if (!list.empty()) list += ", ";
+      list += column.expression == name ? name : fmt::format("{} AS {}", column.expression, name);
+    }
+    std::string sql =
+        fmt::format("SELECT {} FROM {}{} WHERE {}", list, FromClause(plan.table),
+                    ReadsMerged(plan.table.engine) ? " FINAL" : "", WindowPredicate(plan.window, plan.cursor));
+    auto sort = PlanSort(request_.sort_by, plan.target.schema);
+    if (sort.ok() && !sort->order_by.empty()) sql += " ORDER BY " + sort->order_by;
+    return sql;
+  }
+
+  Result<bool> WriteAndCommit(Plan& plan, const std::string& commit_id) {
+    Status prepared = PrepareTarget(context_, request_, plan.target);
+    if (KindOf(prepared) == ErrorKind::kConflict) return false;
+    ARROW_RETURN_NOT_OK(prepared);
+    auto began = Steady::now();
+    ARROW_ASSIGN_OR_RAISE(SlicePlan slice, PlanSlice(plan, commit_id));
+    ARROW_ASSIGN_OR_RAISE(SliceResult written,
+                          WriteSlice(context_.source, context_.file_io, slice, context_.stop,
+                                     [&](int64_t rows, int64_t in, int64_t out) { Tell("reading", rows, in, out); }));
+    result_.seconds_writing += SecondsSince(began);
+    began = Steady::now();
+    result_.rows = written.rows;
+    max_sequence_ = written.max_sequence;
+    result_.files = static_cast<int64_t>(written.files.size());
+    result_.bytes = 0;
+    for (const auto& file : written.files) result_.bytes += file.file_size_in_bytes;
+    result_.bytes_read = written.bytes_read;
+    Tell("committing", result_.rows, result_.bytes_read, result_.bytes);
+    auto done = Commit(plan, written, commit_id);
+    result_.seconds_committing += SecondsSince(began);
+    return done;
+  }
+
+  Result<SlicePlan> PlanSlice(const Plan& plan, const std::string& commit_id) const {
+    const iceberg::TableMetadata& metadata = plan.target.table->metadata;
+    SlicePlan slice;
+    slice.sql = SelectText(plan);
+    slice.query = source::QueryOptions{fmt::format("calve-{}", commit_id), request_.settings};
+    slice.window = plan.window;
+    for (const SelectedColumn& column : plan.target.columns) {
+      bool plain = column.expression == source::QuoteIdentifier(column.name);
+      if (plain && column.name == plan.cursor.column) slice.cursor_column = plan.cursor.column;
+    }
+    slice.sequence_column = request_.sequence_column;
+    slice.write = datafile::WriteContext{
+        metadata.schema(), metadata.spec(),
+        metadata.Property("write.data.path", storage::JoinLocation(metadata.location, "data")), commit_id};
+    datafile::WriterOptions base;
+    base.memory_bytes = request_.memory_bytes * 3 / 4;
+    slice.queue_bytes_max = request_.memory_bytes / 4;
+    ARROW_ASSIGN_OR_RAISE(slice.writer, datafile::WriterOptionsFromProperties(metadata.properties, base));
+    slice.writer.sort_order_id = plan.target.order.order_id;
+    return slice;
+  }
+
+  Result<bool> Commit(const Plan& plan, const SliceResult& written, const std::string& commit_id) {
+    // From here on a stop waits: the step at hand is finished, and its outcome known.
+    WindowCommit commit{request_.target, *plan.target.table, plan.table_watermark, written.files, {}};
+    commit.stamp.source = fmt::format("{}/{}/{}", plan.server.uuid, FullName(plan.table), plan.table.uuid);
+    commit.stamp.window_from = plan.window.from;
+    commit.stamp.window_to = plan.window.to;
+    commit.stamp.max_sequence = written.max_sequence;
+    commit.stamp.rows = written.rows;
+    commit.stamp.commit_id = commit_id;
+    auto sleep = [](int64_t milliseconds) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+      return Status::OK();
+    };
+    auto outcome = CommitWindow(context_.catalog, context_.file_io, context_.clock, commit, sleep);
+    bool may_delete = outcome.ok() ? outcome->outcome == CommitOutcome::kLostRace && !outcome->outcome_was_unknown
+                                   : KindOf(outcome.status()) != ErrorKind::kUnknownOutcome;
+    if (may_delete) {
+      for (const auto& file : written.files) {
+        Status deleted = context_.file_io.Delete(file.file_path);
+        static_cast<void>(deleted);  // leftovers are found by orphan removal
+      }
+    }
+    ARROW_RETURN_NOT_OK(outcome.status());
+    if (outcome->outcome == CommitOutcome::kLostRace) return false;
+    result_.snapshot_id = outcome->snapshot_id;
+    result_.watermark = plan.window.to;
+    return true;
+  }
+
+  // The journal is a log: that it cannot be written is worth a note, never a failed offload.
+  void JournalStart(const Plan& plan, const std::string& run_id) {
+    if (!context_.journal) return;
+    Status started = context_.journal->StartRun(RunOf(plan, run_id, "running"));
+    if (!started.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(started)));
+  }
+
+  void JournalFinish(const Plan& plan, const std::string& run_id, const Result<bool>& done) {
+    if (!context_.journal) return;
+    bool success = done.ok() && *done;
+    journal::RunRecord run = RunOf(plan, run_id, success ? "success" : "failed");
+    run.finished_at = context_.clock.Now();
+    if (!done.ok()) run.error = MessageOf(done.status());
+    if (done.ok() && !*done) run.error = "another calve committed this window first";
+    if (success) {
+      run.rows = result_.rows, run.files = result_.files, run.bytes = result_.bytes,
+      run.snapshot_id = result_.snapshot_id;
+    }
+    Status written = context_.journal->FinishRun(run);
+    if (written.ok() && success) written = context_.journal->WriteWatermark(MirrorOf(plan), context_.clock.Now());
+    if (written.ok() && !done.ok()) {
+      written = context_.journal->WriteFailure(plan.table.name, MessageOf(done.status()), context_.clock.Now());
+    }
+    if (!written.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(written)));
+  }
+
+  journal::RunRecord RunOf(const Plan& plan, const std::string& run_id, const std::string& status) const {
+    journal::RunRecord run;
+    run.run_id = run.commit_id = run_id;
+    run.table = request_.target.ToString();
+    run.source = FullName(plan.table);
+    run.layer = request_.layer;
+    run.status = status;
+    run.started_at = context_.clock.Now() - static_cast<int64_t>(SecondsSince(start_) * 1e6);
+    run.window_from = plan.window.from;
+    run.window_to = plan.window.to;
+    char host[256] = {};
+    if (gethostname(host, sizeof host - 1) == 0) run.host = host;
+    run.pid = getpid();
+    return run;
+  }
+
+  journal::WatermarkRow MirrorOf(const Plan& plan) const {
+    journal::WatermarkRow row;
+    row.table_name = plan.table.name;
+    row.last_offload_timestamp = plan.window.to;
+    row.last_offload_row_count = result_.rows;
+    row.last_offload_max_sequence = max_sequence_.value_or(0);
+    row.status = "success";
+    row.last_successful_run = context_.clock.Now();
+    row.last_run_duration_seconds = static_cast<int>(SecondsSince(start_));
+    return row;
+  }
+
+  const OffloadContext& context_;
+  const OffloadRequest& request_;
+  const Steady::time_point start_ = Steady::now();
+  OffloadResult result_;
+  std::optional<int64_t> max_sequence_;
+};
+
+}  // namespace
+
+Result<OffloadResult> OffloadTable(const OffloadContext& context, const OffloadRequest& request) {
+  return Offload(context, request).Run();
+}
+
+}  // namespace calve::offload

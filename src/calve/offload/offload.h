@@ -1,0 +1,72 @@
+// One table, one cycle: plan a window, write it, commit it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calve/base/stop.h"
+#include "calve/catalog/catalog.h"
+#include "calve/journal/journal.h"
+#include "calve/offload/column_plan.h"
+#include "calve/offload/commit_window.h"
+#include "calve/offload/progress.h"
+#include "calve/offload/slice.h"
+#include "calve/source/source.h"
+
+namespace calve::offload {
+
+struct OffloadRequest {
+  std::string source_table;  // "t" or "db.t"
+  catalog::TableIdent target;
+  std::string layer;  // a label; may be empty
+  std::string timestamp_column;
+  std::string sequence_column;  // may be empty
+  int64_t buffer_micros = 300 * kMicrosPerSecond;
+  std::optional<TimestampMicros> until;
+  // Where the target has rows that calve did not put there: the watermark to begin from; begin_at_first: no watermark
+  // at all.
+  std::optional<TimestampMicros> start_from;
+  bool start_at_first = false;
+  ColumnOptions columns;
+  std::vector<std::string> partition_by;          // terms, for a new table
+  std::vector<std::string> sort_by;               // "a", "b desc"
+  std::map<std::string, std::string> properties;  // of a new table
+  std::map<std::string, std::string> settings;    // of the reading query
+  int64_t memory_bytes = 512 << 20;               // of blocks in flight and open files together
+  bool dry_run = false;
+};
+
+struct OffloadResult {
+  std::string table, target;  // "db.table", "ns.table"
+  int64_t rows = 0, files = 0, bytes = 0, bytes_read = 0;
+  std::optional<int64_t> snapshot_id;  // none: nothing was committed
+  Window window;
+  std::optional<TimestampMicros> watermark;  // after this run
+  double seconds = 0;
+  double seconds_planning = 0, seconds_writing = 0, seconds_committing = 0;
+  int64_t rows_null_cursor = 0;    // rows that no window will ever hold
+  int64_t rows_future_cursor = 0;  // rows beyond the server's clock
+  int64_t rows_expected = 0;       // counted before reading
+  bool created_table = false;
+  std::vector<std::string> notes;
+  std::string query;  // the SELECT (dry run)
+};
+
+// Everything that an offload touches; all borrowed.
+struct OffloadContext {
+  source::Source& source;
+  catalog::Catalog& catalog;
+  storage::FileIO& file_io;
+  journal::Journal* journal;  // null: none (it could not be opened)
+  const Clock& clock;
+  const StopToken& stop;
+  ProgressSink& progress;
+};
+
+// One window of one table. Plans anew, a few times, when another calve was faster. Errors leave the target unchanged,
+// with no visible debris, and say so where that cannot be known (kUnknownOutcome).
+Result<OffloadResult> OffloadTable(const OffloadContext& context, const OffloadRequest& request);
+
+}  // namespace calve::offload

@@ -1,0 +1,86 @@
+#include <arrow/builder.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "calve/offload/block_queue.h"
+#include "calve/offload/cursor_check.h"
+
+namespace calve::offload {
+namespace {
+
+std::shared_ptr<arrow::RecordBatch> Block(int64_t rows) {
+  arrow::Int64Builder builder;
+  for (int64_t i = 0; i < rows; ++i) EXPECT_TRUE(builder.Append(i).ok());
+  auto array = builder.Finish().ValueOrDie();
+  return arrow::RecordBatch::Make(arrow::schema({arrow::field("a", arrow::int64())}), rows, {array});
+}
+
+std::shared_ptr<arrow::Array> Times(std::vector<int64_t> values, arrow::TimeUnit::type unit) {
+  arrow::TimestampBuilder builder(arrow::timestamp(unit, "UTC"), arrow::default_memory_pool());
+  EXPECT_TRUE(builder.AppendValues(values).ok());
+  return builder.Finish().ValueOrDie();
+}
+
+TEST(BlockQueue, DeliversInOrderThenTheError) {
+  BlockQueue queue(1 << 20);
+  EXPECT_TRUE(queue.Push(Block(1), 10));
+  EXPECT_TRUE(queue.Push(Block(2), 20));
+  queue.Finish(MakeError(ErrorKind::kRetry, "cut"));
+  EXPECT_EQ(queue.Pop()->block->num_rows(), 1);
+  EXPECT_EQ(queue.Pop()->wire_bytes, 20);
+  EXPECT_EQ(KindOf(queue.Pop().status()), ErrorKind::kRetry);
+}
+
+TEST(BlockQueue, HoldsNoMoreThanItsBoundButOneBlockAlways) {
+  BlockQueue queue(100 * 8);
+  std::atomic<int> pushed{0};
+  std::thread producer([&] {
+    for (int i = 0; i < 5; ++i) {
+      if (queue.Push(Block(80), 0)) ++pushed;
+    }
+    queue.Finish(Status::OK());
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(pushed, 1);
+  int popped = 0;
+  while (queue.Pop()->block) ++popped;
+  producer.join();
+  EXPECT_EQ(popped, 5);
+}
+
+TEST(BlockQueue, LetsAWaitingProducerGoWhenTheConsumerGivesUp) {
+  BlockQueue queue(1);
+  EXPECT_TRUE(queue.Push(Block(10), 0));
+  std::thread producer([&] { EXPECT_FALSE(queue.Push(Block(10), 0)); });
+  queue.Cancel();
+  producer.join();
+}
+
+TEST(CursorCheck, AcceptsTheWindowsEndAndRefusesItsStart) {
+  Window window{1'000'000, 2'000'000};
+  EXPECT_TRUE(CheckCursor(*Times({1'001, 2'000}, arrow::TimeUnit::MILLI), window, "ts").ok());
+  EXPECT_EQ(KindOf(CheckCursor(*Times({1'000}, arrow::TimeUnit::MILLI), window, "ts")), ErrorKind::kCorrupt);
+  EXPECT_EQ(KindOf(CheckCursor(*Times({2'001}, arrow::TimeUnit::MILLI), window, "ts")), ErrorKind::kCorrupt);
+  EXPECT_TRUE(CheckCursor(*Times({2}, arrow::TimeUnit::SECOND), window, "ts").ok());
+  EXPECT_TRUE(CheckCursor(*Times({1'000'000'001}, arrow::TimeUnit::NANO), window, "ts").ok());
+  EXPECT_TRUE(CheckCursor(*Times({-5}, arrow::TimeUnit::SECOND), Window{std::nullopt, 0}, "ts").ok());
+}
+
+TEST(MaxInteger, TakesTheLargestAndCapsUInt64) {
+  arrow::UInt64Builder builder;
+  ASSERT_TRUE(builder.AppendValues(std::vector<uint64_t>{1, 7, 3}).ok());
+  EXPECT_EQ(MaxInteger(*builder.Finish().ValueOrDie()), 7);
+  ASSERT_TRUE(builder.AppendValues(std::vector<uint64_t>{UINT64_MAX}).ok());
+  EXPECT_EQ(MaxInteger(*builder.Finish().ValueOrDie()), INT64_MAX);
+  arrow::Int64Builder negative;
+  ASSERT_TRUE(negative.AppendValues(std::vector<int64_t>{-9, -4}).ok());
+  EXPECT_EQ(MaxInteger(*negative.Finish().ValueOrDie()), -4);
+  arrow::Int64Builder none;
+  ASSERT_TRUE(none.AppendNull().ok());
+  EXPECT_EQ(MaxInteger(*none.Finish().ValueOrDie()), std::nullopt);
+}
+
+}  // namespace
+}  // namespace calve::offload

@@ -1,0 +1,27 @@
+// What a running offload tells about itself.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace calve::offload {
+
+struct Progress {
+  std::string phase;  // "planning", "reading", "committing"
+  int64_t rows = 0;
+  int64_t rows_expected = 0;  // an estimate made before reading; 0 where there is none
+  int64_t bytes_read = 0;     // off the wire
+  int64_t bytes_written = 0;
+  double seconds = 0;  // since the table's work began
+};
+
+class ProgressSink {
+ public:
+  virtual ~ProgressSink() = default;
+  // Called from one thread, a few times per second at most as the reporter sees fit to show it.
+  virtual void Update(const Progress& progress) = 0;
+  // One line for people: a decision that is worth knowing (a column added, rows with a NULL cursor).
+  virtual void Note(const std::string& text) = 0;
+};
+
+}  // namespace calve::offload

@@ -1,0 +1,130 @@
+#include "calve/offload/slice.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "calve/datafile/conform.h"
+#include "calve/offload/block_queue.h"
+#include "calve/offload/cursor_check.h"
+
+namespace calve::offload {
+namespace {
+
+// Joins the reading thread on every way out.
+class Reader {
+ public:
+  Reader(source::BlockStream& stream, BlockQueue& queue, const StopToken& stop)
+      : queue_(queue), thread_([&stream, &queue, &stop] { queue.Finish(Run(stream, queue, stop)); }) {}
+  ~Reader() {
+    queue_.Cancel();
+    thread_.join();
+  }
+
+ private:
+  static Status Run(source::BlockStream& stream, BlockQueue& queue, const StopToken& stop) {
+    while (true) {
+      ARROW_RETURN_NOT_OK(stop.Check());
+      ARROW_ASSIGN_OR_RAISE(auto block, stream.Next());
+      if (!block || !queue.Push(block, stream.bytes_read())) return Status::OK();
+    }
+  }
+  BlockQueue& queue_;
+  std::thread thread_;
+};
+
+// Casts blocks and hands them to the data file writer; made with the first block, which tells the columns.
+class Sink {
+ public:
+  Sink(storage::FileIO& file_io, const SlicePlan& plan) : file_io_(file_io), plan_(plan) {}
+
+  Status Take(const std::shared_ptr<arrow::RecordBatch>& block) {
+    if (!conformer_) ARROW_RETURN_NOT_OK(Begin(*block->schema()));
+    ARROW_RETURN_NOT_OK(Look(*block));
+    ARROW_ASSIGN_OR_RAISE(auto fitted, conformer_->Apply(*block));
+    ARROW_RETURN_NOT_OK(writer_->Write(fitted));
+    result_.rows += block->num_rows();
+    return Status::OK();
+  }
+
+  Result<SliceResult> Finish(int64_t bytes_read) {
+    if (writer_) {
+      ARROW_ASSIGN_OR_RAISE(result_.files, writer_->Finish());
+    }
+    result_.bytes_read = bytes_read;
+    int64_t in_files = 0;
+    for (const auto& file : result_.files) in_files += file.record_count;
+    if (in_files != result_.rows) {
+      return MakeError(ErrorKind::kFailed,
+                       fmt::format("{} rows were read, but the files hold {}", result_.rows, in_files),
+                       "Nothing was committed. This is a defect of calve; please report it.");
+    }
+    return std::move(result_);
+  }
+
+  Status Abort() { return writer_ ? writer_->Abort() : Status::OK(); }
+  int64_t rows() const { return result_.rows; }
+  int64_t bytes_written() const { return writer_ ? writer_->bytes_written() : 0; }
+
+ private:
+  Status Begin(const arrow::Schema& source) {
+    ARROW_ASSIGN_OR_RAISE(conformer_, datafile::Conformer::Make(plan_.write.schema, source));
+    ARROW_ASSIGN_OR_RAISE(writer_,
+                          datafile::DataFileWriter::Make(file_io_, plan_.write, plan_.writer, conformer_->schema()));
+    return Status::OK();
+  }
+
+  Status Look(const arrow::RecordBatch& block) {
+    if (!plan_.cursor_column.empty()) {
+      auto cursor = block.GetColumnByName(plan_.cursor_column);
+      if (cursor) ARROW_RETURN_NOT_OK(CheckCursor(*cursor, plan_.window, plan_.cursor_column));
+    }
+    if (!plan_.sequence_column.empty()) {
+      auto sequence = block.GetColumnByName(plan_.sequence_column);
+      auto highest = sequence ? MaxInteger(*sequence) : std::nullopt;
+      if (highest) result_.max_sequence = std::max(*highest, result_.max_sequence.value_or(*highest));
+    }
+    return Status::OK();
+  }
+
+  storage::FileIO& file_io_;
+  const SlicePlan& plan_;
+  std::unique_ptr<datafile::Conformer> conformer_;
+  std::unique_ptr<datafile::DataFileWriter> writer_;
+  SliceResult result_;
+};
+
+Status Drain(BlockQueue& queue, Sink& sink, const StopToken& stop, const SliceProgress& progress, int64_t& bytes_read) {
+  while (true) {
+    ARROW_RETURN_NOT_OK(stop.Check());
+    ARROW_ASSIGN_OR_RAISE(BlockQueue::Item item, queue.Pop());
+    if (!item.block) return Status::OK();
+    ARROW_RETURN_NOT_OK(sink.Take(item.block));
+    bytes_read = item.wire_bytes;
+    progress(sink.rows(), bytes_read, sink.bytes_written());
+  }
+}
+
+}  // namespace
+
+Result<SliceResult> WriteSlice(source::Source& source, storage::FileIO& file_io, const SlicePlan& plan,
+                               const StopToken& stop, const SliceProgress& progress) {
+  ARROW_ASSIGN_OR_RAISE(auto stream, source.Query(plan.sql, plan.query));
+  BlockQueue queue(plan.queue_bytes_max);
+  Sink sink(file_io, plan);
+  int64_t bytes_read = 0;
+  Status drained;
+  {
+    Reader reader(*stream, queue, stop);
+    drained = Drain(queue, sink, stop, progress, bytes_read);
+  }
+  auto result = drained.ok() ? sink.Finish(stream->bytes_read()) : Result<SliceResult>(drained);
+  if (!result.ok()) {
+    // What went wrong first is what the operator needs to know; leftovers of a failed clean-up are found by orphan
+    // removal.
+    Status aborted = sink.Abort();
+    static_cast<void>(aborted);
+  }
+  return result;
+}
+
+}  // namespace calve::offload

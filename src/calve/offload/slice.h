@@ -1,0 +1,44 @@
+// The reading path: a slice of a window from ClickHouse into data files. Needs the source and the store only; the
+// commit takes the result (docs/architecture.md, "Slices").
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calve/base/stop.h"
+#include "calve/datafile/data_file_writer.h"
+#include "calve/offload/progress.h"
+#include "calve/offload/window.h"
+#include "calve/source/source.h"
+
+namespace calve::offload {
+
+struct SlicePlan {
+  std::string sql;  // the SELECT, all columns of the target's that the source has
+  source::QueryOptions query;
+  Window window;
+  std::string cursor_column;    // in the result; every row is checked to lie in the window. Empty: it was left out
+  std::string sequence_column;  // empty: none
+  datafile::WriteContext write;
+  datafile::WriterOptions writer;
+  int64_t queue_bytes_max = 128 << 20;  // decoded blocks waiting for the encoder
+};
+
+struct SliceResult {
+  std::vector<iceberg::DataFile> files;
+  int64_t rows = 0;
+  int64_t bytes_read = 0;  // off the wire
+  std::optional<int64_t> max_sequence;
+};
+
+// Called on the writing thread after each block: rows, bytes read, bytes written so far.
+using SliceProgress = std::function<void(int64_t rows, int64_t bytes_read, int64_t bytes_written)>;
+
+// Reads and decodes in one thread, casts and encodes in others. On any error the files begun are deleted. `source`,
+// `file_io` and `stop` are borrowed.
+Result<SliceResult> WriteSlice(source::Source& source, storage::FileIO& file_io, const SlicePlan& plan,
+                               const StopToken& stop, const SliceProgress& progress);
+
+}  // namespace calve::offload
