@@ -1,0 +1,22 @@
+// The commands: each adds itself to the program and runs. A file per command.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+#include <memory>
+
+#include "calve/base/stop.h"
+
+namespace calve::cli {
+
+// Runs the chosen command; the exit code.
+using RunCommand = std::function<int(StopToken& stop)>;
+
+// Each adds a subcommand to `app` and sets `run` when it is the chosen one.
+void AddOffloadCommand(CLI::App& app, RunCommand& run);
+void AddStatusCommand(CLI::App& app, RunCommand& run);
+
+// The whole program: parses the command line and runs what it names.
+int RunProgram(int argc, char** argv);
+
+}  // namespace calve::cli

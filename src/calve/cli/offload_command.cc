@@ -1,0 +1,256 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "calve/cli/command.h"
+#include "calve/cli/exit_code.h"
+#include "calve/cli/session.h"
+#include "calve/offload/offload.h"
+
+namespace calve::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kFooter = R"(Examples:
+  calve offload --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold \
+      --source-table bronze_trades --target-table cold.bronze_trades \
+      --timestamp-col exchange_timestamp --sequence-col sequence_number --partition-by 'days(exchange_timestamp)'
+  calve offload … --dry-run          what would be done: window, rows, query; nothing is changed
+  calve offload … --until 2024-08-09T00:00:00Z
+
+The window begins at the watermark, which is read from the target table's newest snapshot of calve's, and ends at the
+ClickHouse server's clock minus --buffer. Run it as often as you like: each row is offloaded once.)";
+
+struct OffloadFlags {
+  SourceFlags source;
+  TargetFlags target;
+  OutputFlags output;
+  std::string source_table, target_table, timestamp_col, sequence_col, layer, buffer = "5m", until, start_from;
+  std::vector<std::string> partition_by, types, expressions, excluded, properties;
+  std::string sort_by, new_columns = "add", memory = "512MiB";
+  bool dry_run = false;
+};
+
+void AddFlags(CLI::App& command, OffloadFlags& flags) {
+  const char* group = "Table";
+  command.add_option("--source-table", flags.source_table, "ClickHouse table: table or db.table")
+      ->required()
+      ->envname("CALVE_SOURCE_TABLE")
+      ->group(group);
+  command
+      .add_option("--target-table", flags.target_table, "Iceberg table: namespace.table; made where it does not exist")
+      ->required()
+      ->envname("CALVE_TARGET_TABLE")
+      ->group(group);
+  command
+      .add_option("--timestamp-col", flags.timestamp_col,
+                  "the cursor: a DateTime or DateTime64 column that tells when a row is of")
+      ->required()
+      ->envname("CALVE_TIMESTAMP_COL")
+      ->group(group);
+  command.add_option("--sequence-col", flags.sequence_col, "an integer column whose highest value is reported")
+      ->envname("CALVE_SEQUENCE_COL")
+      ->group(group);
+  command.add_option("--layer", flags.layer, "bronze, silver, gold: a label for the journal")->group(group);
+  command
+      .add_option("--partition-by", flags.partition_by,
+                  "for a new table: a column or years(c), months(c), days(c), hours(c), "
+                  "bucket(N, c), truncate(W, c); repeatable")
+      ->group(group);
+  command
+      .add_option("--sort-by", flags.sort_by,
+                  "sort rows (in ClickHouse) and declare it: 'symbol, exchange_timestamp desc'")
+      ->group(group);
+  command
+      .add_option("--type", flags.types,
+                  "Iceberg type of a new column: NAME=TYPE, such as id=decimal(20,0); repeatable")
+      ->group(group);
+  command.add_option("--expr", flags.expressions, "ClickHouse expression for a column: NAME=SQL; repeatable")
+      ->group(group);
+  command.add_option("--exclude", flags.excluded, "leave a column out; repeatable")->group(group);
+  command.add_option("--new-columns", flags.new_columns, "source columns that the target lacks: add, ignore, fail")
+      ->check(CLI::IsMember({"add", "ignore", "fail"}))
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--property", flags.properties, "table property of a new table: NAME=VALUE; repeatable")
+      ->group(group);
+  const char* window = "Window";
+  command.add_option("--buffer", flags.buffer, "leave the newest rows alone for so long: they may still arrive")
+      ->envname("CALVE_BUFFER")
+      ->capture_default_str()
+      ->group(window);
+  command.add_option("--until", flags.until, "end the window here, if that is earlier: 2024-08-09T00:15:00Z")
+      ->group(window);
+  command
+      .add_option("--start-from", flags.start_from,
+                  "for a target with rows that calve did not put there: rows up to this TIME "
+                  "are in it, or 'beginning' to load all")
+      ->group(window);
+  command.add_flag("--dry-run", flags.dry_run, "say what would be done, and change nothing")->group(window);
+  command.add_option("--memory", flags.memory, "for blocks in flight and open files together")
+      ->envname("CALVE_MEMORY")
+      ->capture_default_str()
+      ->group(window);
+}
+
+Result<std::vector<std::string>> SplitSort(const std::string& text) {
+  std::vector<std::string> terms;
+  size_t start = 0;
+  while (start <= text.size() && !text.empty()) {
+    size_t comma = std::min(text.find(',', start), text.size());
+    std::string term = text.substr(start, comma - start);
+    if (term.find_first_not_of(' ') == std::string::npos) {
+      return MakeError(ErrorKind::kConfig, fmt::format("--sort-by '{}' has an empty term", text));
+    }
+    terms.push_back(term);
+    start = comma + 1;
+  }
+  return terms;
+}
+
+Result<offload::ColumnOptions> ColumnOptionsOf(const OffloadFlags& flags) {
+  offload::ColumnOptions columns;
+  ARROW_ASSIGN_OR_RAISE(auto types, ParsePairs("--type", flags.types));
+  for (const auto& [name, text] : types) {
+    auto type = iceberg::ParsePrimitiveType(text);
+    if (!type.ok())
+      return WithKind(WithContext(type.status(), "--type " + name), ErrorKind::kConfig, RemedyOf(type.status()));
+    columns.types[name] = *type;
+  }
+  ARROW_ASSIGN_OR_RAISE(columns.expressions, ParsePairs("--expr", flags.expressions));
+  columns.excluded = flags.excluded;
+  columns.new_columns = flags.new_columns == "fail"     ? offload::NewColumns::kFail
+                        : flags.new_columns == "ignore" ? offload::NewColumns::kIgnore
+                                                        : offload::NewColumns::kAdd;
+  return columns;
+}
+
+Result<offload::OffloadRequest> RequestOf(const OffloadFlags& flags) {
+  offload::OffloadRequest request;
+  request.source_table = flags.source_table;
+  ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
+  request.layer = flags.layer;
+  request.timestamp_column = flags.timestamp_col;
+  request.sequence_column = flags.sequence_col;
+  ARROW_ASSIGN_OR_RAISE(request.buffer_micros, ParseDuration(flags.buffer));
+  if (!flags.until.empty()) {
+    ARROW_ASSIGN_OR_RAISE(request.until, ParseTimestamp(flags.until));
+  }
+  if (flags.start_from == "beginning") {
+    request.start_at_first = true;
+  } else if (!flags.start_from.empty()) {
+    ARROW_ASSIGN_OR_RAISE(request.start_from, ParseTimestamp(flags.start_from));
+  }
+  ARROW_ASSIGN_OR_RAISE(request.columns, ColumnOptionsOf(flags));
+  request.partition_by = flags.partition_by;
+  ARROW_ASSIGN_OR_RAISE(request.sort_by, SplitSort(flags.sort_by));
+  ARROW_ASSIGN_OR_RAISE(request.properties, ParsePairs("--property", flags.properties));
+  ARROW_ASSIGN_OR_RAISE(request.settings, ParsePairs("--setting", flags.source.settings));
+  ARROW_ASSIGN_OR_RAISE(request.memory_bytes, ParseBytes(flags.memory));
+  request.dry_run = flags.dry_run;
+  return request;
+}
+
+Json TimeOrNull(const std::optional<TimestampMicros>& time) {
+  return time ? Json(FormatTimestamp(*time)) : Json(nullptr);
+}
+
+Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
+  Json json;
+  json["table"] = r.table;
+  json["target"] = r.target;
+  json["rows"] = r.rows;
+  json["files"] = r.files;
+  json["bytes"] = r.bytes;
+  json["snapshot_id"] = r.snapshot_id ? Json(*r.snapshot_id) : Json(nullptr);
+  json["window"] = {{"from", TimeOrNull(r.window.from)}, {"to", FormatTimestamp(r.window.to)}};
+  json["watermark"] = TimeOrNull(r.watermark);
+  json["duration_seconds"] = r.seconds;
+  json["rows_per_second"] = r.seconds > 0 ? static_cast<double>(r.rows) / r.seconds : 0.0;
+  json["bytes_read"] = r.bytes_read;
+  json["phases"] = {
+      {"planning", r.seconds_planning}, {"writing", r.seconds_writing}, {"committing", r.seconds_committing}};
+  json["rows_expected"] = r.rows_expected;
+  json["rows_null_cursor"] = r.rows_null_cursor;
+  json["rows_future_cursor"] = r.rows_future_cursor;
+  json["notes"] = r.notes;
+  if (dry_run) {
+    json["dry_run"] = true;
+    json["query"] = r.query;
+  }
+  return json;
+}
+
+std::string WindowText(const offload::Window& window) {
+  return fmt::format("({}, {}]", window.from ? FormatTimestamp(*window.from) : "the beginning",
+                     FormatTimestamp(window.to));
+}
+
+void PrintResult(const offload::OffloadResult& r, bool dry_run) {
+  std::string head = fmt::format("{} -> {}: ", r.table, r.target);
+  if (r.window.empty()) {
+    head += fmt::format("nothing to do, the window {} is empty", WindowText(r.window));
+  } else if (dry_run) {
+    head += fmt::format("would offload {} rows of the window {}\n  query      {}", HumanCount(r.rows_expected),
+                        WindowText(r.window), r.query);
+  } else {
+    double rate = r.seconds > 0 ? static_cast<double>(r.rows) / r.seconds : 0;
+    head += fmt::format("{} rows in {} ({} rows/s), {} file{}, {}\n  window     {}\n  snapshot   {}",
+                        HumanCount(r.rows), HumanSeconds(r.seconds), HumanRate(rate), r.files, r.files == 1 ? "" : "s",
+                        HumanBytes(r.bytes), WindowText(r.window), r.snapshot_id.value_or(0));
+  }
+  std::printf("%s\n", head.c_str());
+}
+
+Result<offload::OffloadResult> Execute(const OffloadFlags& flags, StopToken& stop, Terminal& terminal) {
+  ARROW_ASSIGN_OR_RAISE(offload::OffloadRequest request, RequestOf(flags));
+  SystemClock clock;
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, flags.dry_run));
+  if (!side.journal && !side.journal_error.ok())
+    terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
+  ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(flags.source, stop));
+  offload::OffloadContext context{*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop, terminal};
+  return offload::OffloadTable(context, request);
+}
+
+int RunOffload(const OffloadFlags& flags, StopToken& stop) {
+  Terminal terminal(TerminalOptionsOf(flags.output));
+  auto result = Execute(flags, stop, terminal);
+  terminal.EndProgress();
+  int code = ExitCodeOf(result.status(), stop);
+  if (!result.ok()) {
+    terminal.Error(WithContext(result.status(), fmt::format("{} -> {}", flags.source_table, flags.target_table)));
+    if (flags.output.json) {
+      Json error = {{"kind", ErrorKindName(KindOf(result.status()))},
+                    {"message", MessageOf(result.status())},
+                    {"remedy", RemedyOf(result.status())}};
+      Json json = {
+          {"table", flags.source_table}, {"target", flags.target_table}, {"error", error}, {"exit_code", code}};
+      std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    }
+    return code;
+  }
+  if (flags.output.json) {
+    std::printf("%s\n",
+                ResultJson(*result, flags.dry_run).dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  } else {
+    PrintResult(*result, flags.dry_run);
+  }
+  return code;
+}
+
+}  // namespace
+
+void AddOffloadCommand(CLI::App& app, RunCommand& run) {
+  auto flags = std::make_shared<OffloadFlags>();
+  CLI::App* command = app.add_subcommand("offload", "Moves one table's closed window into its Iceberg table");
+  AddFlags(*command, *flags);
+  AddSourceFlags(*command, flags->source);
+  AddTargetFlags(*command, flags->target);
+  AddOutputFlags(*command, flags->output);
+  command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
+  command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunOffload(*flags, stop); }; });
+}
+
+}  // namespace calve::cli

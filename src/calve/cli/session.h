@@ -1,0 +1,62 @@
+// Options that commands share, and what they open: the composition root.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "calve/base/stop.h"
+#include "calve/catalog/catalog.h"
+#include "calve/cli/terminal.h"
+#include "calve/journal/journal.h"
+#include "calve/source/source.h"
+#include "calve/storage/file_io.h"
+
+namespace calve::cli {
+
+struct SourceFlags {
+  std::string url;
+  std::string password_file;
+  std::string compression = "auto";
+  std::string ca_file, client_cert_file, client_key_file;
+  std::string connect_timeout = "10s", idle_timeout = "5m";
+  std::vector<std::string> settings;  // k=v
+};
+
+struct TargetFlags {
+  std::string catalog = "hadoop";
+  std::string catalog_name;
+  std::string warehouse;
+  std::string state;
+};
+
+struct OutputFlags {
+  bool json = false;
+  bool quiet = false, verbose = false;
+  std::string log_format = "text";
+  std::string progress = "auto";
+};
+
+void AddSourceFlags(CLI::App& command, SourceFlags& flags);
+void AddTargetFlags(CLI::App& command, TargetFlags& flags);
+void AddOutputFlags(CLI::App& command, OutputFlags& flags);
+
+TerminalOptions TerminalOptionsOf(const OutputFlags& flags);
+
+// "k=v" pairs; kConfig names the option and what does not parse.
+Result<std::map<std::string, std::string>> ParsePairs(const std::string& option, const std::vector<std::string>& pairs);
+
+Result<std::unique_ptr<source::Source>> OpenSourceOf(const SourceFlags& flags, const StopToken& stop);
+
+// The target side. Members are in the order in which they depend on each other.
+struct TargetSide {
+  std::unique_ptr<storage::FileIO> file_io;
+  std::unique_ptr<catalog::Catalog> catalog;
+  std::unique_ptr<journal::Journal> journal;  // null where it could not be opened; `journal_error` says why
+  Status journal_error;
+};
+// `read_only`: a journal that is not there yet is not made.
+Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, bool read_only);
+
+}  // namespace calve::cli
