@@ -1,0 +1,128 @@
+"""What all tests share: the program, an empty ClickHouse database, a place for cold tables, and the engines."""
+
+import os
+import shutil
+
+os.environ["TZ"] = "UTC"  # before any engine starts
+
+import time  # noqa: E402
+
+import pytest  # noqa: E402
+
+from interop import clickhouse, program, readers, servers  # noqa: E402
+
+time.tzset()
+
+STRICT = os.environ.get("CALVE_STRICT") == "1"  # `make test`: what is missing is a failure, not a skip
+
+
+def need(present, what):
+    if not present:
+        (pytest.fail if STRICT else pytest.skip)(f"{what}; run `make setup build`")
+
+
+class Cold:
+    """A warehouse with a catalog and a journal, and calve's arguments that name them."""
+
+    def __init__(self, folder, kind):
+        self.folder, self.kind = folder, kind
+        self.warehouse = folder / "cold"
+        self.database = folder / "catalog.db" if kind == "sql" else None
+        self.journal = folder / "state.db"
+
+    @property
+    def arguments(self):
+        catalog = f"sqlite:///{self.database}" if self.database else "hadoop"
+        return ["--catalog", catalog, "--warehouse", f"file://{self.warehouse}", "--state", f"sqlite:///{self.journal}"]
+
+    def table(self, name, namespace="cold"):
+        return readers.Table(self.warehouse, namespace, name, self.database)
+
+
+class Hot(clickhouse.Database):
+    """A ClickHouse database and the short way to offload one of its tables."""
+
+    def __init__(self, folder, cold):
+        super().__init__(folder)
+        self.cold = cold
+
+    def arguments(self, table, *more, cursor="ts", target=None, source=None):
+        target = target or f"cold.{table}"
+        return ["offload", "--source", source or self.url, "--source-table", table, "--target-table", target,
+                "--timestamp-col", cursor, *self.cold.arguments, "--progress", "never", *more]
+
+    def offload(self, table, *more, code=program.DONE, env=None, timeout=120, **options):
+        """Runs one cycle with --json; returns the outcome's object where it is to succeed, else the outcome."""
+        outcome = program.run(*self.arguments(table, "--json", *more, **options), code=code, env=env, timeout=timeout)
+        return outcome.json if code == program.DONE else outcome
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built():
+    need(program.BINARY.exists(), f"{program.BINARY} is not built")
+    need(program.LIBRARY.exists(), f"{program.LIBRARY} is missing")
+
+
+@pytest.fixture
+def cold(tmp_path):
+    return Cold(tmp_path, "hadoop")
+
+
+@pytest.fixture
+def sql_cold(tmp_path):
+    return Cold(tmp_path, "sql")
+
+
+@pytest.fixture(params=["hadoop", "sql"])
+def any_cold(request, tmp_path):
+    return Cold(tmp_path, request.param)
+
+
+@pytest.fixture
+def hot(tmp_path, request):
+    """With whichever of the cold fixtures the test asks for; the Hadoop one else."""
+    kinds = [name for name in ("any_cold", "sql_cold", "cold") if name in request.fixturenames]
+    place = request.getfixturevalue(kinds[0] if kinds else "cold")
+    return Hot(tmp_path / "hot", place)
+
+
+@pytest.fixture
+def http_server():
+    """Starts the HTTP server over a database: `with http_server(hot) as server`."""
+    return lambda hot, **options: servers.over_libchdb(hot.directory, **options)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    jars = sorted((program.DEPS / "spark" / "jars").glob("*.jar"))
+    need(jars and shutil.which("java"), "Spark is not installed")
+    reader = readers.SparkReader(readers.start_spark(jars, tmp_path_factory.mktemp("spark")))
+    yield reader
+    reader.session.stop()
+
+
+@pytest.fixture(scope="session")
+def pyiceberg():
+    return readers.PyIcebergReader()
+
+
+@pytest.fixture(scope="session")
+def duckdb():
+    return readers.DuckDBReader()
+
+
+@pytest.fixture(scope="session")
+def icebergs_clickhouse():
+    return readers.ClickHouseReader()
+
+
+@pytest.fixture(params=["pyiceberg", "duckdb", "icebergs_clickhouse", pytest.param("spark", marks=pytest.mark.spark)])
+def reader(request):
+    """Every engine in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def four(pyiceberg, duckdb, icebergs_clickhouse, spark):
+    """All engines, for a test that writes once and reads with each."""
+    return [pyiceberg, duckdb, icebergs_clickhouse, spark]

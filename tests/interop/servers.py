@@ -1,0 +1,129 @@
+"""Servers that speak ClickHouse's HTTP interface, started for a test and stopped after it."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from . import program
+
+HTTP_SERVER = program.ROOT / "tests" / "servers" / "clickhouse_http.py"
+OLD_SERVER = program.DEPS / "clickhouse-server" / "usr" / "sbin" / "clickhouse-server"
+
+
+class Server:
+    def __init__(self, port, user="default", password=""):
+        self.port, self.user, self.password = port, user, password
+
+    @property
+    def url(self):
+        return f"http://{self.user}@127.0.0.1:{self.port}/default"
+
+    def request(self, method, path, body=b""):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=body or None, method=method,
+                                         headers={"X-ClickHouse-User": self.user, "X-ClickHouse-Key": self.password})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read()
+
+    def query(self, sql):
+        return self.request("POST", "/?" + urllib.parse.urlencode({"database": "default"}), sql.encode()).decode().rstrip("\n")
+
+    def fault(self, kind, match=r"`price`", **more):
+        """Arms a fault for the next requests whose SQL matches; by default those that read the rows."""
+        self.request("POST", "/_fault", json.dumps({"kind": kind, "match": match, **more}).encode())
+
+    def armed(self):
+        return json.loads(self.request("GET", "/_fault"))
+
+    def clear(self):
+        self.request("DELETE", "/_fault")
+
+    def queries(self):
+        return json.loads(self.request("GET", "/_queries"))
+
+
+def stop(process):
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def over_libchdb(directory, *options, user=None, password=""):
+    """The current engine behind HTTP, with faults on demand. It has the data directory for itself while it runs."""
+    command = [sys.executable, str(HTTP_SERVER), "--port", "0", "--data", str(directory), "--lib", str(program.LIBRARY), "--faults", *options]
+    if user:
+        command += ["--user", user, "--password", password]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TZ": "UTC"})
+    try:
+        line = process.stdout.readline()
+        assert line.strip().isdigit(), f"the server did not start: {line!r}"
+        yield Server(int(line), user or "default", password)
+    finally:
+        stop(process)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+CONFIG = """<?xml version="1.0"?>
+<yandex>
+  <logger><level>warning</level><log>{folder}/server.log</log><errorlog>{folder}/server.err.log</errorlog></logger>
+  <listen_host>127.0.0.1</listen_host><http_port>{http}</http_port><tcp_port>{tcp}</tcp_port>
+  <path>{folder}/data/</path><tmp_path>{folder}/tmp/</tmp_path>
+  <user_files_path>{folder}/files/</user_files_path><format_schema_path>{folder}/schemas/</format_schema_path>
+  <mark_cache_size>16777216</mark_cache_size><uncompressed_cache_size>0</uncompressed_cache_size>
+  <keep_alive_timeout>3</keep_alive_timeout><max_concurrent_queries>20</max_concurrent_queries>
+  <users_config>{folder}/users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database>
+  <timezone>UTC</timezone>
+</yandex>
+"""
+USERS = """<?xml version="1.0"?>
+<yandex>
+  <profiles><default><max_memory_usage>2000000000</max_memory_usage><log_queries>0</log_queries></default></profiles>
+  <users>
+    <default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
+    <app><password>sesame</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></app>
+  </users>
+  <quotas><default><interval><duration>3600</duration><queries>0</queries><errors>0</errors><result_rows>0</result_rows><read_rows>0</read_rows><execution_time>0</execution_time></interval></default></quotas>
+</yandex>
+"""
+
+
+@contextlib.contextmanager
+def debians(folder):
+    """The clickhouse-server that Debian 12 packages (18.16): old, and the real thing."""
+    folder = pathlib.Path(folder)
+    for name in ("data", "tmp", "files", "schemas"):
+        (folder / name).mkdir(parents=True)
+    http = free_port()
+    (folder / "config.xml").write_text(CONFIG.format(folder=folder, http=http, tcp=free_port()))
+    (folder / "users.xml").write_text(USERS)
+    with open(folder / "out", "wb") as out:
+        process = subprocess.Popen([str(OLD_SERVER), f"--config-file={folder}/config.xml"], stdout=out, stderr=out, cwd=folder)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{http}/", timeout=5).read()
+                break
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None and time.monotonic() < deadline, (folder / "out").read_text(errors="replace")[-3000:]
+                time.sleep(0.05)
+        yield Server(http)
+    finally:
+        stop(process)
