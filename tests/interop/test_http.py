@@ -73,7 +73,7 @@ def test_a_password(hot, cold, http_server, tmp_path, way):
     assert SECRET not in outcome.err + outcome.out
 
 
-@pytest.mark.parametrize("password", [None, "wrong"])
+@pytest.mark.parametrize("password", [None, "no-such-sesame"])
 def test_a_wrong_password(hot, cold, http_server, password):
     create_trades(hot)
     insert_trades(hot, 0, 400)

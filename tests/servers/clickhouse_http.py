@@ -116,7 +116,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def check_user(self):
         user = self.headers.get("X-ClickHouse-User") or self.parameters.get("user")
-        password = self.headers.get("X-ClickHouse-Key") or self.parameters.get("password") or ""
+        # Python reads headers as Latin-1; ClickHouse takes the bytes as they are.
+        key = self.headers.get("X-ClickHouse-Key", "").encode("latin-1").decode("utf-8", "replace")
+        password = key or self.parameters.get("password") or ""
         if user is None and (basic := self.headers.get("Authorization", "")).startswith("Basic "):
             user, _, password = base64.b64decode(basic[6:]).decode().partition(":")
         user = user or "default"

@@ -54,7 +54,8 @@ class Catalog {
   // Namespaces are made where missing. kAlreadyExists where the table exists.
   virtual Result<LoadedTable> CreateTable(const TableIdent& ident, const CreateTableRequest& request) = 0;
   // Applies `updates` to the table's current metadata if all `requirements` hold on it.
-  virtual Result<LoadedTable> CommitTable(const TableIdent& ident, std::span<const iceberg::TableRequirement> requirements,
+  virtual Result<LoadedTable> CommitTable(const TableIdent& ident,
+                                          std::span<const iceberg::TableRequirement> requirements,
                                           std::span<const iceberg::TableUpdate> updates) = 0;
   virtual Result<std::vector<std::vector<std::string>>> ListNamespaces() = 0;
   virtual Result<std::vector<TableIdent>> ListTables(const std::vector<std::string>& levels) = 0;
@@ -69,6 +70,7 @@ struct CatalogOptions {
 };
 
 // Both `file_io` and `clock` must outlive the catalog. kConfig for what it does not know, listing what it does.
-Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, storage::FileIO& file_io, const Clock& clock);
+Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, storage::FileIO& file_io,
+                                             const Clock& clock);
 
 }  // namespace calve::catalog

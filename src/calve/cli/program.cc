@@ -7,6 +7,16 @@
 #include "calve/cli/signals.h"
 
 namespace calve::cli {
+namespace {
+
+bool IsCommand(const CLI::App& app, const std::string& name) {
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->get_name() == name) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 int RunProgram(int argc, char** argv) {
   CLI::App app{"calve moves closed time windows of ClickHouse tables into Apache Iceberg tables, exactly once.",
@@ -19,6 +29,12 @@ int RunProgram(int argc, char** argv) {
   RunCommand run;
   AddOffloadCommand(app, run);
   AddStatusCommand(app, run);
+  if (argc > 1 && argv[1][0] != '-' && !IsCommand(app, argv[1])) {
+    std::string names;
+    for (const CLI::App* command : app.get_subcommands({})) names += (names.empty() ? "" : ", ") + command->get_name();
+    std::fprintf(stderr, "calve: error: '%s' is no command; there are: %s\n", argv[1], names.c_str());
+    return kExitUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,8 +1,10 @@
 #include "calve/iceberg/avro_codec.h"
 
 #include <arrow/util/compression.h>
+#include <fmt/format.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <utility>

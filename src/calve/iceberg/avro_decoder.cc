@@ -1,5 +1,7 @@
 #include "calve/iceberg/avro_decoder.h"
 
+#include <fmt/format.h>
+
 #include <bit>
 #include <cstring>
 #include <limits>

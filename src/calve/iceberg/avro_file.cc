@@ -1,5 +1,7 @@
 #include "calve/iceberg/avro_file.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "calve/iceberg/avro_codec.h"

@@ -1,4 +1,5 @@
 #include <arrow/util/compression.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
 
@@ -90,7 +91,8 @@ TEST(AvroDecoder, ReadsTheNumbersOfTheSpecification) {
 }
 
 TEST(AvroDecoder, RefusesNumbersThatDoNotFit) {
-  AvroDecoder long_one(std::string(10, '\xff') + "\x01");
+  const std::string endless = std::string(10, '\xff') + "\x01";
+  AvroDecoder long_one(endless);
   long_one.Long();
   EXPECT_EQ(KindOf(long_one.status()), ErrorKind::kCorrupt);
   const std::string big = Long(int64_t{1} << 31);

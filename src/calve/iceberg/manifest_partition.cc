@@ -1,5 +1,7 @@
 #include "calve/iceberg/manifest_partition.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstring>
 #include <limits>

@@ -1,5 +1,7 @@
 #include "calve/iceberg/manifest_schema.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>

@@ -1,5 +1,6 @@
 #include "calve/iceberg/manifest.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -57,8 +57,8 @@ class Journal {
   virtual Result<std::optional<WatermarkRow>> ReadWatermark(const std::string& table_name) = 0;
 };
 
-// "sqlite:///FILE" (three slashes: relative to the working directory, four: absolute, as SQLAlchemy writes them). Tables are
-// made where missing.
+// "sqlite:///FILE" (three slashes: relative to the working directory, four: absolute, as SQLAlchemy writes them).
+// Tables are made where missing.
 Result<std::unique_ptr<Journal>> OpenJournal(const std::string& uri);
 
 }  // namespace calve::journal

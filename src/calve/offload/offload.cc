@@ -71,7 +71,13 @@ class Offload {
   // One window. False: it was lost to another writer.
   Result<bool> Round() {
     auto began = Steady::now();
-    result_.notes.clear();
+    // Nothing of a lost round is in the result but the time it took.
+    OffloadResult fresh;
+    fresh.seconds_planning = result_.seconds_planning;
+    fresh.seconds_writing = result_.seconds_writing;
+    fresh.seconds_committing = result_.seconds_committing;
+    result_ = std::move(fresh);
+    max_sequence_.reset();
     Tell("planning", 0, 0, 0);
     ARROW_ASSIGN_OR_RAISE(Plan plan, MakePlan());
     for (const std::string& note : plan.target.notes) Note(note);

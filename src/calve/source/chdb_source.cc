@@ -143,6 +143,11 @@ class ChdbSource : public Source {
 Result<std::unique_ptr<Source>> OpenChdbSource(const SourceUrl& url, const SourceOptions& options,
                                                const StopToken& stop) {
   ARROW_ASSIGN_OR_RAISE(auto library, LoadChdbLibrary(options.chdb_library));
+  return OpenChdbSource(library, url, options, stop);
+}
+
+Result<std::unique_ptr<Source>> OpenChdbSource(const ChdbLibrary& library, const SourceUrl& url,
+                                               const SourceOptions& options, const StopToken& stop) {
   ARROW_ASSIGN_OR_RAISE(auto engine, ChdbEngine::Open(library, url.directory, url.database, stop));
   auto settings = options.settings;
   settings.insert(url.settings.begin(), url.settings.end());

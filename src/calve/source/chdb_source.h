@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "calve/source/chdb_library.h"
 #include "calve/source/source.h"
 #include "calve/source/source_url.h"
 
@@ -12,5 +13,8 @@ namespace calve::source {
 // exist here.
 Result<std::unique_ptr<Source>> OpenChdbSource(const SourceUrl& url, const SourceOptions& options,
                                                const StopToken& stop);
+// The same over a library that is loaded already.
+Result<std::unique_ptr<Source>> OpenChdbSource(const ChdbLibrary& library, const SourceUrl& url,
+                                               const SourceOptions& options, const StopToken& stop);
 
 }  // namespace calve::source

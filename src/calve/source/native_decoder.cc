@@ -92,10 +92,12 @@ class NativeDecoder::Impl {
     column_start_ = in_.position();
     ARROW_ASSIGN_OR_RAISE(ColumnHeader header, ReadColumnHeader(in_, options_.revision));
     if (first) {
-      ARROW_ASSIGN_OR_RAISE(const ClickHouseType type, ParseClickHouseType(header.type));
-      ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Field> field, ArrowFieldOf(header.name, type));
+      // Types that calve cannot read were refused when the query was planned: here such a text means damaged bytes.
+      const auto type = ParseClickHouseType(header.type);
+      if (!type.ok()) return WithKind(type.status(), ErrorKind::kCorrupt);
+      ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Field> field, ArrowFieldOf(header.name, *type));
       ARROW_ASSIGN_OR_RAISE(std::unique_ptr<ColumnReader> reader,
-                            MakeColumnReader(header.name, type, {options_.rows_max, options_.bytes_max}));
+                            MakeColumnReader(header.name, *type, {options_.rows_max, options_.bytes_max}));
       // A first block that failed half-way is not repeated, so that i is always the end.
       columns_.push_back({std::move(header), std::move(reader)});
       fields->push_back(std::move(field));

@@ -32,7 +32,7 @@ class BlockStream {
   virtual int64_t bytes_read() const = 0;
 };
 
-// Thread-safe for HTTP; the embedded engine runs one query at a time (calls wait).
+// Thread-safe; queries may run side by side, each on a connection of its own. Streams may outlive it.
 class Source {
  public:
   virtual ~Source() = default;
@@ -40,7 +40,8 @@ class Source {
   virtual std::string database() const = 0;  // where unqualified tables are looked for
   // Runs a SELECT without a FORMAT clause. Failures before the first byte are retried within limits.
   virtual Result<std::unique_ptr<BlockStream>> Query(const std::string& sql, const QueryOptions& options) = 0;
-  // A statement without a result (DDL, INSERT … SELECT).
+  // A statement without a result (DDL, INSERT … SELECT). Tried again only where the server has certainly not begun it;
+  // kUnknownOutcome where that cannot be known.
   virtual Status Execute(const std::string& sql, const QueryOptions& options) = 0;
 };
 

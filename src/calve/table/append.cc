@@ -1,5 +1,8 @@
 #include "calve/table/append.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "calve/base/random.h"

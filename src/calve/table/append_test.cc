@@ -1,6 +1,9 @@
 #include "calve/table/append.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "calve/iceberg/manifest.h"
 #include "calve/table/scan.h"

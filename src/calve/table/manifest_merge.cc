@@ -1,5 +1,6 @@
 #include "calve/table/manifest_merge.h"
 
+#include <algorithm>
 #include <functional>
 #include <iterator>
 #include <map>

@@ -1,5 +1,6 @@
 #include "calve/table/manifest_merge.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>

@@ -1,5 +1,7 @@
 #include "calve/table/scan.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "calve/table/snapshot_manifests.h"

@@ -1,5 +1,8 @@
 #include "calve/table/snapshot_manifests.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <limits>
 #include <utility>
 
