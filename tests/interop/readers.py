@@ -10,7 +10,6 @@ import os
 import pathlib
 import re
 import sqlite3
-import urllib.parse
 
 from . import canonical, clickhouse, clickhouse_rows
 
@@ -77,7 +76,8 @@ class Table:
 
 
 def local_path(location):
-    return pathlib.Path(urllib.parse.unquote(urllib.parse.urlparse(location).path))
+    """The file of a location as Iceberg writes it: what looks like URL escapes is part of the name (name=%CE%A9)."""
+    return pathlib.Path(location.removeprefix("file://"))
 
 
 # --- Arrow, which PyIceberg and DuckDB hand out -------------------------------------------------------------------------
