@@ -1,5 +1,5 @@
-// Runs a fuzz entry without libFuzzer, where there is no clang: `PROGRAM [-runs=N] [-seed=N] FILE…` feeds each file,
-// then N mutations of them (bytes changed, inserted, removed, pieces spliced). The same arguments do the same. A crash
+// Runs a fuzz entry without libFuzzer, where there is no clang: `PROGRAM [-runs=N] [-seed=N] [-prefix=HEX] FILE…` feeds
+// each file (behind the prefix), then N mutations of them (bytes changed, inserted, removed, pieces spliced). The same arguments do the same. A crash
 // leaves its input in crash-input.
 #include <fcntl.h>
 #include <unistd.h>
@@ -62,6 +62,7 @@ std::string Mutated(const std::vector<std::string>& seeds, std::mt19937_64& rand
 
 int main(int argc, char** argv) {
   uint64_t runs = 0, seed = 1;
+  std::string prefix;
   std::vector<std::string> seeds;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
@@ -69,9 +70,18 @@ int main(int argc, char** argv) {
       runs = std::strtoull(argument.c_str() + 6, nullptr, 10);
     } else if (argument.starts_with("-seed=")) {
       seed = std::strtoull(argument.c_str() + 6, nullptr, 10);
+    } else if (argument.starts_with("-prefix=")) {
+      for (size_t at = 8; at + 1 < argument.size(); at += 2) {
+        prefix.push_back(static_cast<char>(std::stoi(argument.substr(at, 2), nullptr, 16)));
+      }
     } else {
       std::ifstream in(argument, std::ios::binary);
+      if (!in) {
+        std::cerr << argument << " cannot be read\n";
+        return 2;
+      }
       std::stringstream text;
+      text << prefix;
       text << in.rdbuf();
       seeds.push_back(text.str());
     }

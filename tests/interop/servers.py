@@ -60,7 +60,7 @@ def stop(process):
 
 
 @contextlib.contextmanager
-def over_libchdb(directory, *options, user=None, password=""):
+def over_libchdb(directory, options=(), user=None, password=""):
     """The current engine behind HTTP, with faults on demand. It has the data directory for itself while it runs."""
     command = [sys.executable, str(HTTP_SERVER), "--port", "0", "--data", str(directory), "--lib", str(program.LIBRARY), "--faults", *options]
     if user:

@@ -3,7 +3,7 @@
 
 Prints its port as one line when it is ready; ends on SIGTERM. GET and POST with the query in the parameter or in the body, INSERT … FORMAT
 with its data, settings and database as parameters, users by header or parameter, streaming in chunks, gzip, zstd and lz4, exceptions as
-ClickHouse reports them. Listens on loopback only. Not there: sessions, compress=1 and decompress=1, and any revision of Native but 0.
+ClickHouse reports them, https with --tls-cert. Listens on loopback only. Not there: sessions, compress=1 and decompress=1, and any revision of Native but 0.
 With --faults see http_faults.py; GET /_queries then lists what was asked.
 """
 
@@ -16,6 +16,7 @@ import secrets
 import select
 import signal
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -310,7 +311,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that went away
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):  # a client that went away, or does not trust us
             super().handle_error(request, client_address)
 
 
@@ -322,9 +323,19 @@ def main():
     parser.add_argument("--user", help="with --password: the only user; default: 'default' without one")
     parser.add_argument("--password", default="")
     parser.add_argument("--faults", action="store_true", help="obey /_fault and X-Fault")
+    parser.add_argument("--tls-cert", help="speak https: PEM file of the certificate and its key")
+    parser.add_argument("--tls-client-ca", help="with --tls-cert: demand a client certificate signed by this authority")
     options = parser.parse_args()
     os.makedirs(options.data, exist_ok=True)
     server = Server(("127.0.0.1", options.port), Handler)
+    if options.tls_cert:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options.tls_cert)
+        if options.tls_client_ca:
+            context.load_verify_locations(options.tls_client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        # The handshake is the handler thread's first read, so that a client without one holds up nobody.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.users = {options.user or "default": options.password}
     server.faults = Faults() if options.faults else None
     server.queries = []

@@ -92,6 +92,10 @@ constexpr Unit kSizes[] = {{"KiB", 1 << 10},
                            {"MB", 1'000'000},
                            {"GB", 1'000'000'000},
                            {"TB", 1'000'000'000'000},
+                           {"K", 1 << 10},  // as Java, systemd and ClickHouse write it
+                           {"M", 1 << 20},
+                           {"G", 1 << 30},
+                           {"T", int64_t{1} << 40},
                            {"B", 1},
                            {"", 1}};
 

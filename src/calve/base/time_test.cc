@@ -106,6 +106,7 @@ TEST(Bytes, KnowsDecimalAndBinaryUnits) {
   EXPECT_EQ(*ParseBytes("512MB"), 512'000'000);
   EXPECT_EQ(*ParseBytes("1GiB"), 1 << 30);
   EXPECT_EQ(*ParseBytes("16KiB"), 16 << 10);
+  EXPECT_EQ(*ParseBytes("512M"), 512 << 20);
   EXPECT_EQ(*ParseBytes("0"), 0);
   for (const char* text : {"", "MB", "-1", "1XB", "1 MB", "1.5GB", "9999999999TiB", "1MBs"}) {
     EXPECT_FALSE(ParseBytes(text).ok()) << text;

@@ -14,7 +14,8 @@ constexpr int64_t kPreviousVersionsMaxDefault = 100;
 
 Result<CommitPlan> PlanCommit(const iceberg::TableMetadata& base, const std::string& base_location,
                               std::span<const iceberg::TableRequirement> requirements,
-                              std::span<const iceberg::TableUpdate> updates, int64_t now_ms) {
+                              std::span<const iceberg::TableUpdate> updates, int64_t now_ms,
+                              int64_t deletable_age_ms) {
   ARROW_RETURN_NOT_OK(iceberg::CheckRequirements(&base, requirements));
   CommitPlan plan;
   ARROW_ASSIGN_OR_RAISE(plan.metadata, iceberg::ApplyUpdates(base, updates, now_ms));
@@ -28,6 +29,9 @@ Result<CommitPlan> PlanCommit(const iceberg::TableMetadata& base, const std::str
   log.push_back({base.last_updated_ms, base_location});
   size_t forgotten = log.size() > keep ? log.size() - keep : 0;
   if (delete_forgotten) {
+    const auto young = [&](const auto& entry) { return entry.timestamp_ms > now_ms - deletable_age_ms; };
+    const auto first_young = std::find_if(log.begin(), log.end(), young);
+    if (deletable_age_ms > 0) forgotten = std::min(forgotten, static_cast<size_t>(first_young - log.begin()));
     std::set<std::string> kept;
     for (size_t i = forgotten; i < log.size(); ++i) kept.insert(log[i].metadata_file);
     for (size_t i = 0; i < forgotten; ++i) {

@@ -95,7 +95,7 @@ Result<LoadedTable> HadoopCatalog::CreateTable(const TableIdent& ident, const Cr
   ARROW_RETURN_NOT_OK(CheckRelocation(location, table.metadata, table.metadata));
   // Never compressed: all who create the table race for one name.
   ARROW_ASSIGN_OR_RAISE(std::string bytes, EncodeMetadata(table.metadata, MetadataCompression::kNone));
-  auto published = PublishVersion(file_io_, versions, {{}, table.metadata, {}, true},
+  auto published = PublishVersion(file_io_, clock_, versions, {{}, table.metadata, {}, true},
                                   MetadataExtension(MetadataCompression::kNone), bytes);
   if (KindOf(published.status()) == ErrorKind::kConflict) return exists();
   ARROW_RETURN_NOT_OK(published.status());
@@ -111,7 +111,7 @@ Result<LoadedTable> HadoopCatalog::CommitTable(const TableIdent& ident,
   ARROW_ASSIGN_OR_RAISE(Current base, LoadCurrent(ident, versions));
   const iceberg::TableMetadata& base_metadata = base.table.metadata;
   ARROW_ASSIGN_OR_RAISE(CommitPlan plan, PlanCommit(base_metadata, base.table.metadata_location, requirements, updates,
-                                                    clock_.Now() / 1000));
+                                                    clock_.Now() / 1000, kVersionAgeMinMs));
   if (updates.empty()) return std::move(base.table);
   ARROW_RETURN_NOT_OK(CheckRelocation(location, base_metadata, plan.metadata));
   // Of the base, not of what is written: all who plan on it must race for one name.
@@ -119,10 +119,9 @@ Result<LoadedTable> HadoopCatalog::CommitTable(const TableIdent& ident,
   ARROW_ASSIGN_OR_RAISE(std::string bytes, EncodeMetadata(plan.metadata, compression));
   NextVersion next{{base.number, base.table.metadata_location}, plan.metadata, AddedSnapshots(updates)};
   ARROW_ASSIGN_OR_RAISE(HadoopVersion published,
-                        PublishVersion(file_io_, versions, next, MetadataExtension(compression), bytes));
+                        PublishVersion(file_io_, clock_, versions, next, MetadataExtension(compression), bytes));
   for (const std::string& file : plan.forgotten_files) {
-    // Without a gap: PublishVersion relies on older versions going first.
-    if (!file_io_.Delete(file).ok()) break;
+    if (!file_io_.Delete(file).ok()) break;  // older ones first, without a gap
   }
   return LoadedTable{std::move(plan.metadata), published.location};
 }

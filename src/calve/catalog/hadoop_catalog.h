@@ -15,8 +15,9 @@ namespace calve::catalog {
 
 // The compare-and-set is FileIO::WriteNew of version N+1, which never overwrites. It holds because
 //  - the name of version N+1 (its compression) follows from version N alone, so all who plan on N race for one name;
-//  - after it is won, the catalog checks that N+1 was not won before and deleted since
-//  (write.metadata.delete-after-commit).
+//  - a version's file is not deleted while a writer of that version may be under way, and a writer that took longer
+//    than any should checks that N+1 was not won before and deleted since (write.metadata.delete-after-commit.enabled;
+//    hadoop_publish.h).
 // Stateless, hence thread-safe. `file_io` and `clock` must outlive it.
 class HadoopCatalog : public Catalog {
  public:

@@ -204,7 +204,10 @@ class HadoopOvertaken : public HadoopCatalogTest {
   }
   // Commits of others, each of which deletes the version before the last.
   void OthersCommit(int count) {
-    for (int i = 0; i < count; ++i) others_.push_back(AppendRetrying(*catalog_, ident_).ValueOrDie());
+    for (int i = 0; i < count; ++i) {
+      place_.clock.Advance(kTwoHoursMicros);
+      others_.push_back(AppendRetrying(*catalog_, ident_).ValueOrDie());
+    }
   }
 
   Interloper slow_io_{place_.local};
@@ -228,6 +231,32 @@ TEST_F(HadoopOvertaken, AVersionNameThatBecameFreeAgainIsNoWin) {
     EXPECT_EQ(*place_.local.Exists(NextOf(base_)), count <= 2);
     EXPECT_EQ(SnapshotChain(now.metadata).size(), others_.size());
   }
+}
+
+// As before, but the hint was written late and the base is deleted late: they prove nothing.
+TEST_F(HadoopOvertaken, NeitherALateHintNorALateDeletionMakesItOne) {
+  TestAppend append = AppendOn(base_.metadata);
+  const std::string base_bytes = place_.local.Read(base_.metadata_location).ValueOrDie();
+  slow_io_.before_version = [&] {
+    OthersCommit(4);
+    ASSERT_FALSE(*place_.local.Exists(NextOf(base_)));
+    ASSERT_TRUE(place_.local.Replace(base_.metadata_location, base_bytes).ok());
+    ASSERT_TRUE(place_.local.Replace(At("version-hint.text"), "3").ok());
+  };
+  EXPECT_EQ(KindOf(slow_->CommitTable(ident_, append.requirements, append.updates).status()), ErrorKind::kConflict);
+  EXPECT_EQ(place_.Open()->LoadTable(ident_)->metadata.snapshots.size(), others_.size());
+}
+
+// Versions that a writer may still be about to write keep their names, however few are to be kept.
+TEST_F(HadoopOvertaken, YoungVersionsAreNotDeleted) {
+  OthersCommit(1);
+  std::vector<std::string> young;
+  for (int i = 0; i < 3; ++i) young.push_back(SetProperty(*catalog_, ident_, "n", std::to_string(i))->metadata_location);
+  for (const std::string& location : young) EXPECT_TRUE(*place_.local.Exists(location)) << location;
+  EXPECT_EQ(catalog_->LoadTable(ident_)->metadata.metadata_log.size(), 3u);
+  OthersCommit(1);
+  EXPECT_FALSE(*place_.local.Exists(young[0]));
+  EXPECT_EQ(catalog_->LoadTable(ident_)->metadata.metadata_log.size(), 1u);
 }
 
 // The other way round: our version is in and was built upon and deleted before we looked again.

@@ -28,8 +28,10 @@ Status Unknown(const HadoopVersion& version, const Status& cause) {
 
 class Publication {
  public:
-  Publication(storage::FileIO& file_io, HadoopVersions& versions, const NextVersion& next, std::string_view extension)
+  Publication(storage::FileIO& file_io, const Clock& clock, HadoopVersions& versions, const NextVersion& next,
+              std::string_view extension)
       : file_io_(file_io),
+        clock_(clock),
         versions_(versions),
         next_(next),
         ours_{next.base.number + 1, versions.FileLocation(fmt::format("v{}{}", next.base.number + 1, extension))} {}
@@ -45,6 +47,7 @@ class Publication {
  private:
   Status Write(std::string_view bytes) {
     // Whoever is late by now does not even try: the name may be free because it was used and deleted.
+    looked_at_ = clock_.Now();
     ARROW_ASSIGN_OR_RAISE(std::optional<HadoopVersion> now, versions_.FindCurrent());
     if (now && now->number > next_.base.number) return Conflict(ours_);
     Status status = file_io_.WriteNew(ours_.location, bytes);
@@ -69,22 +72,28 @@ class Publication {
       if (!exists.ok()) return Unknown(ours_, exists.status());
       base_there = *exists;
     }
-    // Versions are deleted oldest first: while our base stands, no later version can have been deleted. A higher hint,
-    // or a base that is gone, means that the table has moved on: over our version, or past it before we wrote it.
+    // A higher hint, or a base that is gone, means that the table has moved on: over our version, or past it before we
+    // wrote it. Neither is to be relied on (hints are written late, files deleted late) once the name can have been
+    // used and become free: then what the current version holds decides.
     std::optional<int64_t> hint = versions_.ReadHint();
-    if (base_there && (!hint || *hint <= ours_.number)) return ours_.number;
+    const int64_t took = clock_.Now() - looked_at_;
+    const bool in_time = took >= 0 && took < kPublishMaxMs * 1000;
+    if (in_time && base_there && (!hint || *hint <= ours_.number)) return ours_.number;
     for (int look = 0; look < kLooksMax; ++look) {
-      ARROW_ASSIGN_OR_RAISE(std::optional<int64_t> highest, ConfirmOvertaken());
+      ARROW_ASSIGN_OR_RAISE(std::optional<int64_t> highest, ConfirmOvertaken(base_there));
       if (highest) return *highest;
     }
     return Unknown(ours_, MakeError(ErrorKind::kFailed, "the table changes faster than it can be read"));
   }
 
-  // nullopt: the current version vanished while it was read.
-  Result<std::optional<int64_t>> ConfirmOvertaken() {
+  // nullopt: the versions changed while they were looked at.
+  Result<std::optional<int64_t>> ConfirmOvertaken(bool base_there) {
     auto highest = versions_.FindHighest();
     if (!highest.ok()) return Unknown(ours_, highest.status());
-    if (!*highest || (*highest)->number <= ours_.number) return ours_.number;
+    if (!*highest || (*highest)->number <= ours_.number) {
+      // A base goes only when there are versions after ours: the listing has missed them.
+      return base_there ? std::optional(ours_.number) : std::nullopt;
+    }
     auto current = ReadMetadata(file_io_, (*highest)->location);
     if (KindOf(current.status()) == ErrorKind::kNotFound) return std::nullopt;
     if (!current.ok()) return Unknown(ours_, current.status());
@@ -114,16 +123,18 @@ class Publication {
   }
 
   storage::FileIO& file_io_;
+  const Clock& clock_;
   HadoopVersions& versions_;
   const NextVersion& next_;
   const HadoopVersion ours_;
+  TimestampMicros looked_at_ = 0;  // for the current version, before ours was written
 };
 
 }  // namespace
 
-Result<HadoopVersion> PublishVersion(storage::FileIO& file_io, HadoopVersions& versions, const NextVersion& next,
-                                     std::string_view extension, std::string_view bytes) {
-  return Publication(file_io, versions, next, extension).Run(bytes);
+Result<HadoopVersion> PublishVersion(storage::FileIO& file_io, const Clock& clock, HadoopVersions& versions,
+                                     const NextVersion& next, std::string_view extension, std::string_view bytes) {
+  return Publication(file_io, clock, versions, next, extension).Run(bytes);
 }
 
 }  // namespace calve::catalog

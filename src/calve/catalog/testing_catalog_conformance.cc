@@ -152,6 +152,7 @@ TEST_P(CatalogConformance, TheMetadataLogIsCutAndForgottenFilesAreDeletedWhereAs
   LoadedTable table = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
   std::vector<std::string> locations{table.metadata_location};
   auto commit = [&](const std::string& key, const std::string& value) {
+    place_->clock.Advance(kTwoHoursMicros);  // files are old enough
     table = SetProperty(*catalog_, ident_, key, value).ValueOrDie();
     locations.push_back(table.metadata_location);
   };

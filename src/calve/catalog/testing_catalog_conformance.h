@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,6 +18,17 @@
 
 namespace calve::catalog {
 
+// The system's, moved ahead by as much as a test likes.
+class ShiftedClock : public Clock {
+ public:
+  TimestampMicros Now() const override { return SystemClock().Now() + shift_.load(); }
+  void Advance(int64_t micros) { shift_ += micros; }
+
+ private:
+  std::atomic<int64_t> shift_{0};
+};
+inline constexpr int64_t kTwoHoursMicros = 2 * 3600 * kMicrosPerSecond;
+
 // An empty catalog in a folder of its own. Files go through `faults`.
 struct CatalogPlace {
   virtual ~CatalogPlace() = default;
@@ -24,7 +36,7 @@ struct CatalogPlace {
   virtual std::unique_ptr<Catalog> Open() = 0;
 
   storage::TempDir dir;
-  SystemClock clock;
+  ShiftedClock clock;
   storage::LocalFileIO local;
   storage::FaultInjectingFileIO faults{local};
 };

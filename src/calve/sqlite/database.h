@@ -87,7 +87,8 @@ class Transaction {
     if (status.ok()) return status;
     // Still open after SQLITE_BUSY and the like: rolled back here, hence certain. A full disk fails before the commit
     // point.
-    bool certain = database.InTransaction() || KindOf(status) == ErrorKind::kConfig;
+    const bool full = (sqlite3_errcode(database.handle()) & 0xff) == SQLITE_FULL;
+    bool certain = database.InTransaction() || full || KindOf(status) == ErrorKind::kConfig;
     if (database.InTransaction()) (void)database.Execute("ROLLBACK");
     return certain ? status : WithKind(status, ErrorKind::kUnknownOutcome, RemedyOf(status));
   }

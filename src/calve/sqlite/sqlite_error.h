@@ -20,7 +20,7 @@ inline Status SqliteError(sqlite3* db, int code, std::string_view action, std::s
     case SQLITE_LOCKED:
       return MakeError(ErrorKind::kRetry, message, "Another program holds it locked: try again.");
     case SQLITE_FULL:
-      return MakeError(ErrorKind::kConfig, message, "Free space on that file system.");
+      return MakeError(ErrorKind::kFailed, message, "Free space on that file system.");
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:

@@ -117,7 +117,7 @@ TEST(LocalFileIO, MissingRightsAreAConfigErrorWithARemedy) {
 }
 
 // On a real file system of 256 kB in a name space of its own.
-TEST(LocalFileIO, AFullDiskIsAConfigErrorAndLeavesNothing) {
+TEST(LocalFileIO, AFullDiskIsAnErrorWithARemedyAndLeavesNothing) {
   TempDir dir;
   int code = WaitForChild(StartChild([&] {
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
@@ -128,10 +128,10 @@ TEST(LocalFileIO, AFullDiskIsAConfigErrorAndLeavesNothing) {
     const std::string large(1 << 20, 'x');
     if (!io.WriteNew(dir.path() + "/kept", "kept").ok()) return 1;
     for (const Status& status : {io.WriteNew(dir.path() + "/v1", large), io.Replace(dir.path() + "/kept", large)}) {
-      if (KindOf(status) != ErrorKind::kConfig || RemedyOf(status).find("space") == std::string::npos) return 2;
+      if (KindOf(status) != ErrorKind::kFailed || RemedyOf(status).find("space") == std::string::npos) return 2;
     }
     auto out = io.OpenOutput(dir.path() + "/data").ValueOrDie();
-    if (KindOf(out->Write(large)) != ErrorKind::kConfig) return 3;
+    if (KindOf(out->Write(large)) != ErrorKind::kFailed) return 3;
     out.reset();
     if (CountFiles(dir.path()) != 1 || io.Read(dir.path() + "/kept").ValueOrDie() != "kept") return 4;
     if (mount("tmpfs", dir.path().c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=256k") != 0) return 77;

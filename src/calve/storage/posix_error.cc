@@ -20,10 +20,10 @@ Meaning MeaningOf(int errnum) {
       return {ErrorKind::kNotFound, ""};
     case EEXIST:
       return {ErrorKind::kAlreadyExists, ""};
-    case ENOSPC:
-      return {ErrorKind::kConfig, "Free space (or inodes) on that file system, or choose another warehouse."};
+    case ENOSPC:  // the command was right; the machine is not
+      return {ErrorKind::kFailed, "Free space (or inodes) on that file system, or choose another warehouse."};
     case EDQUOT:
-      return {ErrorKind::kConfig, "Raise the disk quota of the user that runs calve, or free space."};
+      return {ErrorKind::kFailed, "Raise the disk quota of the user that runs calve, or free space."};
     case EROFS:
       return {ErrorKind::kConfig, "Mount that file system writable, or choose another warehouse."};
     case EACCES:
