@@ -1,6 +1,6 @@
 // Runs a fuzz entry without libFuzzer, where there is no clang: `PROGRAM [-runs=N] [-seed=N] [-prefix=HEX] FILE…` feeds
-// each file (behind the prefix), then N mutations of them (bytes changed, inserted, removed, pieces spliced). The same arguments do the same. A crash
-// leaves its input in crash-input.
+// each file (behind the prefix), then N mutations of them (bytes changed, inserted, removed, pieces spliced). The same
+// arguments do the same. A crash leaves its input in crash-input.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -126,8 +126,7 @@ def test_client_certificates(hot, cold, https, authority, tmp_path):
 
     with https(*authority.sign("server", "IP:127.0.0.1"), client_authority=authority) as url:
         for nothing_good in ([], showing(stranger.sign("calve", "DNS:calve"))):
-            outcome = run(hot, url, *trusting, *nothing_good)
-            assert outcome.code in (program.USAGE, program.FAILED) and "certificate" in outcome.err, outcome
+            refused(hot, cold, run(hot, url, *trusting, *nothing_good), "alert", "--source-cert-file")
         missing = run(hot, url, *trusting, "--source-cert-file", str(tmp_path / "nobody.pem"))
         refused(hot, cold, missing, "certificate")
         outcome = run(hot, url, *trusting, *showing(authority.sign("calve", "DNS:calve")), code=program.DONE)

@@ -9,6 +9,7 @@ With --faults see http_faults.py; GET /_queries then lists what was asked.
 
 import argparse
 import base64
+import contextlib
 import json
 import os
 import re
@@ -311,7 +312,15 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):  # a client that went away, or does not trust us
+        error = sys.exc_info()[1]
+        if isinstance(error, ssl.SSLError):
+            # What the client has sent already is taken off the socket, or closing it would destroy the alert that tells why.
+            request.settimeout(1)
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(request, socket.SHUT_WR)
+                while socket.socket.recv(request, 65536):
+                    pass
+        elif not isinstance(error, ConnectionError):  # a client that went away
             super().handle_error(request, client_address)
 
 

@@ -84,19 +84,10 @@ constexpr Unit kDurations[] = {{"ms", 1'000},
                                {"h", 3600 * kMicrosPerSecond},
                                {"d", kMicrosPerDay},
                                {"w", 7 * kMicrosPerDay}};
-constexpr Unit kSizes[] = {{"KiB", 1 << 10},
-                           {"MiB", 1 << 20},
-                           {"GiB", 1 << 30},
-                           {"TiB", int64_t{1} << 40},
-                           {"KB", 1'000},
-                           {"MB", 1'000'000},
-                           {"GB", 1'000'000'000},
-                           {"TB", 1'000'000'000'000},
+constexpr Unit kSizes[] = {{"KiB", 1 << 10}, {"MiB", 1 << 20},  {"GiB", 1 << 30},        {"TiB", int64_t{1} << 40},
+                           {"KB", 1'000},    {"MB", 1'000'000}, {"GB", 1'000'000'000},   {"TB", 1'000'000'000'000},
                            {"K", 1 << 10},  // as Java, systemd and ClickHouse write it
-                           {"M", 1 << 20},
-                           {"G", 1 << 30},
-                           {"T", int64_t{1} << 40},
-                           {"B", 1},
+                           {"M", 1 << 20},   {"G", 1 << 30},    {"T", int64_t{1} << 40}, {"B", 1},
                            {"", 1}};
 
 }  // namespace

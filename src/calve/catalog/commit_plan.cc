@@ -14,8 +14,7 @@ constexpr int64_t kPreviousVersionsMaxDefault = 100;
 
 Result<CommitPlan> PlanCommit(const iceberg::TableMetadata& base, const std::string& base_location,
                               std::span<const iceberg::TableRequirement> requirements,
-                              std::span<const iceberg::TableUpdate> updates, int64_t now_ms,
-                              int64_t deletable_age_ms) {
+                              std::span<const iceberg::TableUpdate> updates, int64_t now_ms, int64_t deletable_age_ms) {
   ARROW_RETURN_NOT_OK(iceberg::CheckRequirements(&base, requirements));
   CommitPlan plan;
   ARROW_ASSIGN_OR_RAISE(plan.metadata, iceberg::ApplyUpdates(base, updates, now_ms));

@@ -251,7 +251,8 @@ TEST_F(HadoopOvertaken, NeitherALateHintNorALateDeletionMakesItOne) {
 TEST_F(HadoopOvertaken, YoungVersionsAreNotDeleted) {
   OthersCommit(1);
   std::vector<std::string> young;
-  for (int i = 0; i < 3; ++i) young.push_back(SetProperty(*catalog_, ident_, "n", std::to_string(i))->metadata_location);
+  for (int i = 0; i < 3; ++i)
+    young.push_back(SetProperty(*catalog_, ident_, "n", std::to_string(i))->metadata_location);
   for (const std::string& location : young) EXPECT_TRUE(*place_.local.Exists(location)) << location;
   EXPECT_EQ(catalog_->LoadTable(ident_)->metadata.metadata_log.size(), 3u);
   OthersCommit(1);

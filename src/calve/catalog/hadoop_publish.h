@@ -18,8 +18,8 @@ struct NextVersion {
   bool new_uuid = false;                       // the table's uuid was made by this very call
 };
 
-// A version's file is deleted at this age at the earliest (write.metadata.delete-after-commit.enabled), so that its name
-// becomes free again only long after a writer of that version must have finished: whoever publishes within
+// A version's file is deleted at this age at the earliest (write.metadata.delete-after-commit.enabled), so that its
+// name becomes free again only long after a writer of that version must have finished: whoever publishes within
 // kPublishMax of looking for the current version wins a name that nobody had before. Whoever takes longer (a stopped
 // process, a suspended machine) looks closer. The rest of the hour is for clocks that differ.
 inline constexpr int64_t kVersionAgeMinMs = 60 * 60 * 1000;

@@ -14,10 +14,10 @@ enum class FileContent { kData = 0, kPositionDeletes = 1, kEqualityDeletes = 2 }
 
 struct DataFile {
   FileContent content = FileContent::kData;
-  std::string file_path;              // a full URI or an absolute path, as the table's location is written
+  std::string file_path;  // a full URI or an absolute path, as the table's location is written
   std::string file_format = "PARQUET";
-  int spec_id = 0;                    // not stored in the entry: the manifest's
-  std::vector<Literal> partition;     // in the order of the spec's fields
+  int spec_id = 0;                 // not stored in the entry: the manifest's
+  std::vector<Literal> partition;  // in the order of the spec's fields
   int64_t record_count = 0;
   int64_t file_size_in_bytes = 0;
   // By field id. Bounds: appendix D, binary.

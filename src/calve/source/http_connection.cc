@@ -50,7 +50,12 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-bool IsCertificateTrouble(CURLcode code) {
+// `reason` tells of the alert by which the server refuses ours, in TLS 1.3 only after the handshake.
+bool IsCertificateTrouble(CURLcode code, const std::string& reason) {
+  if (reason.find("alert") != std::string::npos &&
+      (reason.find("certificate") != std::string::npos || reason.find("unknown ca") != std::string::npos)) {
+    return true;
+  }
   return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE ||
          code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_CRL_BADFILE || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH;
 }
@@ -294,11 +299,11 @@ Status HttpConnection::Impl::FailureOf(CURLcode code) {
   curl_off_t request_began = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &request_began);
   nothing_was_sent_ = request_began == 0;
-  if (IsCertificateTrouble(code)) {
+  if (IsCertificateTrouble(code, reason)) {
     nothing_was_sent_ = true;
-    return MakeError(
-        ErrorKind::kConfig, endpoint_.origin + ": TLS: " + reason,
-        "name the certificate authority's PEM file (ca_file), or correct the host name or the client certificate");
+    return MakeError(ErrorKind::kConfig, endpoint_.origin + ": TLS: " + reason,
+                     "name the PEM file of the authority that signed it (--source-ca-file), correct the host name, or "
+                     "give the client certificate that the server asks for (--source-cert-file, --source-key-file)");
   }
   if (code == CURLE_COULDNT_RESOLVE_HOST) {
     return MakeError(ErrorKind::kRetry, endpoint_.origin + ": " + reason, "check the host name in the source URL");

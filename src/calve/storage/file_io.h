@@ -19,8 +19,8 @@ struct FileInfo {
   int64_t mtime_ms = 0;  // since the epoch
 };
 
-// Thread-safe. Errors name the location. kNotFound for what is not there; kConfig for missing rights or a read-only disk,
-// kFailed for a full one (with the remedy); kRetry for what a store calls transient.
+// Thread-safe. Errors name the location. kNotFound for what is not there; kConfig for missing rights or a read-only
+// disk, kFailed for a full one (with the remedy); kRetry for what a store calls transient.
 class FileIO {
  public:
   virtual ~FileIO() = default;
