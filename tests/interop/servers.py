@@ -60,12 +60,12 @@ def stop(process):
 
 
 @contextlib.contextmanager
-def over_libchdb(directory, options=(), user=None, password=""):
+def over_libchdb(directory, options=(), user=None, password="", cwd=None):
     """The current engine behind HTTP, with faults on demand. It has the data directory for itself while it runs."""
     command = [sys.executable, str(HTTP_SERVER), "--port", "0", "--data", str(directory), "--lib", str(program.LIBRARY), "--faults", *options]
     if user:
         command += ["--user", user, "--password", password]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TZ": "UTC"})
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TZ": "UTC"}, cwd=cwd)
     try:
         line = process.stdout.readline()
         assert line.strip().isdigit(), f"the server did not start: {line!r}"

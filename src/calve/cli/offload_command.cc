@@ -28,7 +28,7 @@ struct OffloadFlags {
   OutputFlags output;
   std::string source_table, target_table, timestamp_col, sequence_col, layer, buffer = "5m", until, start_from;
   std::vector<std::string> partition_by, types, expressions, excluded, properties;
-  std::string sort_by, new_columns = "add", memory = "512MiB";
+  std::string view, sort_by, new_columns = "add", memory = "512MiB";
   bool dry_run = false;
 };
 
@@ -72,6 +72,12 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
   command.add_option("--new-columns", flags.new_columns, "source columns that the target lacks: add, ignore, fail")
       ->check(CLI::IsMember({"add", "ignore", "fail"}))
       ->capture_default_str()
+      ->group(group);
+  command
+      .add_option(
+          "--view", flags.view,
+          "after each window, create or replace this ClickHouse view over hot and cold rows (calve view --help)")
+      ->envname("CALVE_VIEW")
       ->group(group);
   command.add_option("--property", flags.properties, "table property of a new table: NAME=VALUE; repeatable")
       ->group(group);
@@ -148,6 +154,7 @@ Result<offload::OffloadRequest> RequestOf(const OffloadFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(request.properties, ParsePairs("--property", flags.properties));
   ARROW_ASSIGN_OR_RAISE(request.settings, ParsePairs("--setting", flags.source.settings));
   ARROW_ASSIGN_OR_RAISE(request.memory_bytes, ParseBytes(flags.memory));
+  request.view = flags.view;
   request.dry_run = flags.dry_run;
   return request;
 }

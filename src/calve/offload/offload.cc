@@ -8,6 +8,7 @@
 
 #include "calve/base/random.h"
 #include "calve/offload/target.h"
+#include "calve/offload/view.h"
 
 namespace calve::offload {
 namespace {
@@ -20,15 +21,6 @@ using Steady = std::chrono::steady_clock;
 double SecondsSince(Steady::time_point start) { return std::chrono::duration<double>(Steady::now() - start).count(); }
 
 std::string FullName(const source::SourceTable& table) { return table.database + "." + table.name; }
-
-// Engines whose rows are only whole after merging: they are read with FINAL.
-bool ReadsMerged(const std::string& engine) {
-  if (!engine.ends_with("MergeTree")) return false;
-  for (const char* kind : {"Replacing", "Aggregating", "Summing", "Collapsing", "Coalescing", "Graphite"}) {
-    if (engine.find(kind) != std::string::npos) return true;
-  }
-  return false;
-}
 
 // What is known before anything is written.
 struct Plan {
@@ -358,7 +350,18 @@ class Offload {
 }  // namespace
 
 Result<OffloadResult> OffloadTable(const OffloadContext& context, const OffloadRequest& request) {
-  return Offload(context, request).Run();
+  ARROW_ASSIGN_OR_RAISE(OffloadResult result, Offload(context, request).Run());
+  if (!request.view.empty() && !request.dry_run) {
+    auto view = MakeView(context, {request.source_table, request.target, request.timestamp_column, request.columns,
+                                   request.view, /*create=*/true});
+    // The rows are in, and the view is right with its old split as well.
+    if (!view.ok()) {
+      result.notes.push_back(
+          fmt::format("the view {} still has its old split: {}", request.view, MessageOf(view.status())));
+      context.progress.Note(result.notes.back());
+    }
+  }
+  return result;
 }
 
 }  // namespace calve::offload

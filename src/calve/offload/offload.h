@@ -35,6 +35,8 @@ struct OffloadRequest {
   std::map<std::string, std::string> properties;  // of a new table
   std::map<std::string, std::string> settings;    // of the reading query
   int64_t memory_bytes = 512 << 20;               // of blocks in flight and open files together
+  // A ClickHouse view over hot and cold rows (view.h) whose split follows the watermark; empty: none.
+  std::string view;
   bool dry_run = false;
 };
 

@@ -77,6 +77,13 @@ Result<iceberg::PartitionSpec> NewSpec(const std::vector<std::string>& terms, co
 
 }  // namespace
 
+Result<std::vector<SelectedColumn>> SelectColumns(source::Source& source, const source::SourceTable& table,
+                                                  const ColumnOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(DraftColumns draft, DraftSelect(table, options));
+  ARROW_ASSIGN_OR_RAISE(auto types, AskTypes(source, table, draft));
+  return FinishSelect(std::move(draft), types, options);
+}
+
 Result<SortPlan> PlanSort(const std::vector<std::string>& terms, const iceberg::Schema& schema) {
   SortPlan plan;
   for (const std::string& term : terms) {
@@ -106,9 +113,7 @@ Result<SortPlan> PlanSort(const std::vector<std::string>& terms, const iceberg::
 
 Result<Target> PlanTarget(const OffloadContext& context, const OffloadRequest& request,
                           const source::SourceTable& table) {
-  ARROW_ASSIGN_OR_RAISE(DraftColumns draft, DraftSelect(table, request.columns));
-  ARROW_ASSIGN_OR_RAISE(auto types, AskTypes(context.source, table, draft));
-  ARROW_ASSIGN_OR_RAISE(auto columns, FinishSelect(std::move(draft), types, request.columns));
+  ARROW_ASSIGN_OR_RAISE(auto columns, SelectColumns(context.source, table, request.columns));
   Target target;
   auto loaded = context.catalog.LoadTable(request.target);
   if (!loaded.ok() && KindOf(loaded.status()) != ErrorKind::kNotFound) return loaded.status();

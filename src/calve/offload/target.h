@@ -19,6 +19,10 @@ struct Target {
   std::vector<std::string> notes;
 };
 
+// What the source has to offer, whatever the target: types of expressions are asked of ClickHouse.
+Result<std::vector<SelectedColumn>> SelectColumns(source::Source& source, const source::SourceTable& table,
+                                                  const ColumnOptions& options);
+
 // Reads only. kConfig/kUnsupported with the column named where source and target do not fit.
 Result<Target> PlanTarget(const OffloadContext& context, const OffloadRequest& request,
                           const source::SourceTable& table);

@@ -1,0 +1,120 @@
+#include "calve/offload/part_coverage.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "calve/offload/window.h"
+
+namespace calve::offload {
+namespace {
+
+using Json = nlohmann::ordered_json;
+const std::string kWholeTable;
+
+Result<int64_t> ParseBlock(const std::string& text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size()) return value;
+  return MakeError(ErrorKind::kCorrupt, fmt::format("'{}' of system.parts is no block number", text));
+}
+
+// "[(1, 9), (11, 11)]"; never empty, so that ClickHouse knows the type.
+std::string RangesText(const BlockRanges& ranges) {
+  std::string text;
+  for (const auto& [min, max] : ranges) text += fmt::format("{}({}, {})", text.empty() ? "" : ", ", min, max);
+  return "[" + (text.empty() ? "(-1, -1)" : text) + "]";
+}
+
+}  // namespace
+
+const std::string& PartCoverage::KeyOf(const PartBlocks& part) const {
+  return by_partition_ ? part.partition_id : kWholeTable;
+}
+
+void PartCoverage::Add(const PartBlocks& part) {
+  BlockRanges& ranges = ranges_[KeyOf(part)];
+  auto [min, max] = std::pair(part.block_min, part.block_max);
+  // The first range that is not wholly before the part, with room for one that touches it.
+  auto first = std::find_if(ranges.begin(), ranges.end(), [&](const auto& r) { return r.second >= min - 1; });
+  auto last = first;
+  for (; last != ranges.end() && last->first <= max + 1; ++last) {
+    min = std::min(min, last->first);
+    max = std::max(max, last->second);
+  }
+  ranges.insert(ranges.erase(first, last), {min, max});
+}
+
+bool PartCoverage::IsNew(const PartBlocks& part) const {
+  const auto found = ranges_.find(KeyOf(part));
+  if (found == ranges_.end()) return true;
+  return std::none_of(found->second.begin(), found->second.end(),
+                      [&](const auto& r) { return r.first <= part.block_min && part.block_max <= r.second; });
+}
+
+std::string PartCoverage::NewRowsPredicate() const {
+  // A part's name is PARTITION_MIN_MAX_LEVEL[_MUTATION].
+  const std::string numbers =
+      fmt::format("splitByChar('_', substring({0}._part, length({0}._partition_id) + 2))", kTableAlias);
+  const auto covered = [&](const BlockRanges& ranges) {
+    return fmt::format("arrayExists(r -> toInt64({0}[1]) >= r.1 AND toInt64({0}[2]) <= r.2, {1})", numbers,
+                       RangesText(ranges));
+  };
+  if (ranges_.empty()) return "1";
+  if (!by_partition_) return fmt::format("NOT {}", covered(ranges_.begin()->second));
+  std::string text;
+  for (const auto& [partition, ranges] : ranges_) {
+    text += fmt::format("{}({}._partition_id = {} AND {})", text.empty() ? "" : " OR ", kTableAlias,
+                        source::QuoteString(partition), covered(ranges));
+  }
+  return fmt::format("NOT ({})", text);
+}
+
+std::string PartCoverage::ToJson() const {
+  Json ranges = Json::object();
+  for (const auto& [partition, list] : ranges_) ranges[partition] = list;
+  return Json{{"by_partition", by_partition_}, {"ranges", ranges}}.dump();
+}
+
+Result<PartCoverage> PartCoverage::FromJson(std::string_view json) {
+  const auto damaged = [] { return MakeError(ErrorKind::kCorrupt, "what the journal says of parts does not parse"); };
+  const Json root = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (!root.is_object() || !root.contains("by_partition") || !root["by_partition"].is_boolean() ||
+      !root.contains("ranges") || !root["ranges"].is_object()) {
+    return damaged();
+  }
+  PartCoverage coverage(root["by_partition"].get<bool>());
+  for (const auto& [partition, list] : root["ranges"].items()) {
+    if (!list.is_array()) return damaged();
+    for (const Json& range : list) {
+      const bool pair =
+          range.is_array() && range.size() == 2 && range[0].is_number_integer() && range[1].is_number_integer();
+      if (!pair || range[0].get<int64_t>() > range[1].get<int64_t>()) return damaged();
+      coverage.Add({partition, range[0].get<int64_t>(), range[1].get<int64_t>()});
+    }
+  }
+  return coverage;
+}
+
+Result<std::vector<PartBlocks>> ListParts(source::Source& source, const source::SourceTable& table) {
+  if (!table.engine.ends_with("MergeTree")) {
+    return MakeError(ErrorKind::kUnsupported, fmt::format("{}.{} has the engine {}, which keeps no parts",
+                                                          table.database, table.name, table.engine));
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      const auto rows,
+      source::QueryRows(source,
+                        fmt::format("SELECT partition_id, toString(min_block_number), toString(max_block_number) "
+                                    "FROM system.parts WHERE active AND database = {} AND table = {}",
+                                    source::QuoteString(table.database), source::QuoteString(table.name))));
+  std::vector<PartBlocks> parts;
+  for (const auto& row : rows) {
+    PartBlocks part{row.at(0), 0, 0};
+    ARROW_ASSIGN_OR_RAISE(part.block_min, ParseBlock(row.at(1)));
+    ARROW_ASSIGN_OR_RAISE(part.block_max, ParseBlock(row.at(2)));
+    parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+}  // namespace calve::offload
