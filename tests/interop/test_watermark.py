@@ -229,7 +229,7 @@ def test_another_tables_watermark_is_not_ours(cold, hot):
     assert "trades" in outcome.err and len(cold.table("trades").snapshots()) == 1
 
 
-def test_many_commits_cost_what_few_do(cold, hot, duckdb):
+def test_many_commits_cost_what_few_do(any_cold, hot, duckdb):
     """Manifests are merged and old metadata files dropped where the table asks for it."""
     create_trades(hot)
     insert_trades(hot, 0, 480)
@@ -237,13 +237,17 @@ def test_many_commits_cost_what_few_do(cold, hot, duckdb):
                "--property", "write.metadata.previous-versions-max=4"]
     for window in range(1, 61):
         offload_trades(hot, window * 8, *options)
-    table = cold.table("trades")
+    table = any_cold.table("trades")
     assert len(table.snapshots()) == 60 and len(table.data_files()) == 60
-    assert len(list((table.location / "metadata").glob("*.metadata.json"))) <= 6
-    assert len(table.metadata["metadata-log"]) <= 4
+    files = len(list((table.location / "metadata").glob("*.metadata.json")))
+    if any_cold.kind == "sql":
+        assert files <= 6 and len(table.metadata["metadata-log"]) <= 4
+    else:
+        # Names of versions are not given free while a writer may be under way: files go after an hour.
+        assert files == 61 and len(table.metadata["metadata-log"]) == 60
     manifests = duckdb_manifest_count(table)
     assert manifests < 10, f"{manifests} manifests after 60 commits"
-    same_as_hot(cold, hot, duckdb)
+    same_as_hot(any_cold, hot, duckdb)
 
 
 def duckdb_manifest_count(table):
