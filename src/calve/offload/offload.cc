@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "calve/base/random.h"
+#include "calve/offload/source_select.h"
 #include "calve/offload/target.h"
 
 namespace calve::offload {
@@ -20,15 +21,6 @@ using Steady = std::chrono::steady_clock;
 double SecondsSince(Steady::time_point start) { return std::chrono::duration<double>(Steady::now() - start).count(); }
 
 std::string FullName(const source::SourceTable& table) { return table.database + "." + table.name; }
-
-// Engines whose rows are only whole after merging: they are read with FINAL.
-bool ReadsMerged(const std::string& engine) {
-  if (!engine.ends_with("MergeTree")) return false;
-  for (const char* kind : {"Replacing", "Aggregating", "Summing", "Collapsing", "Coalescing", "Graphite"}) {
-    if (engine.find(kind) != std::string::npos) return true;
-  }
-  return false;
-}
 
 // What is known before anything is written.
 struct Plan {
@@ -206,15 +198,7 @@ class Offload {
   }
 
   std::string SelectText(const Plan& plan) const {
-    std::string list;
-    for (const SelectedColumn& column : plan.target.columns) {
-      std::string name = source::QuoteIdentifier(column.name);
-      if (!list.empty()) list += ", ";
-      list += column.expression == name ? name : fmt::format("{} AS {}", column.expression, name);
-    }
-    std::string sql =
-        fmt::format("SELECT {} FROM {}{} WHERE {}", list, FromClause(plan.table),
-                    ReadsMerged(plan.table.engine) ? " FINAL" : "", WindowPredicate(plan.window, plan.cursor));
+    std::string sql = SelectRows(plan.table, plan.target.columns, plan.window, plan.cursor);
     auto sort = PlanSort(request_.sort_by, plan.target.schema);
     if (sort.ok() && !sort->order_by.empty()) sql += " ORDER BY " + sort->order_by;
     return sql;
