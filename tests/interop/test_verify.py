@@ -103,6 +103,9 @@ def test_every_type(cold, hot, options):
     hot.execute("ALTER TABLE every UPDATE a_f = [-0.0] WHERE row = 1 SETTINGS mutations_sync = 1")
     told = verify(hot, "every", *types, *options, code=program.DIFFERENCE)
     assert told["differences"][0]["columns"] == ["a_f"]
+    shown = program.run("verify", "--source", hot.url, "--source-table", "every", "--target-table", "cold.every", "--timestamp-col", "ts",
+                        *cold.arguments, *types, *options, "--rows", "3", code=program.DIFFERENCE).out
+    assert all(line.isprintable() for line in shown.splitlines()) and "a_f" in shown
 
 
 def test_merged_engines_are_read_merged_and_compared_by_their_key(hot, sql_cold):
@@ -152,8 +155,11 @@ def test_tampering_is_found_and_named(offloaded, sql_cold, change, by_key, whole
         assert example["differs"]["price"]["hot"].startswith(str(61837 + AT)) and example["differs"]["price"]["hot"] != example["differs"]["price"]["cold"]
     else:
         assert {e["kind"]: e["row"]["sequence"] for e in bucket["examples"]} == {"missing": str(AT), "duplicate": str(OTHER)}
-    told = verify(offloaded, "trades", code=program.DIFFERENCE)
+    told = verify(offloaded, "trades", "--rows", "2", code=program.DIFFERENCE)
     assert counts(told) == whole and told["differences"][0]["bucket"] == bucket_of(AT)
+    for example in told["differences"][0]["examples"]:
+        assert list(example["row"]) == ["ts", "sequence", "symbol", "price", "side"]
+        assert example["row"]["symbol"] in ("BTCUSDT", "ETHUSDT", "ΩUSDT") and example["row"]["side"] in ("buy", "sell")
     assert verify(offloaded, "trades", "--to", bucket_of(AT))["equal"], "the buckets before are as they were"
 
 

@@ -179,11 +179,11 @@ Json ExampleJson(const offload::ExampleRow& example) {
   return json;
 }
 
-Json BucketJson(const offload::BucketResult& b, bool has_bucket) {
+Json BucketJson(const offload::BucketResult& b, bool has_bucket, bool cold_only) {
   Json json;
   json["bucket"] = has_bucket ? Json(FormatTimestamp(b.start)) : Json(nullptr);
   json["different"] = b.different;
-  json["rows"] = {{"hot", b.rows_hot}, {"cold", b.rows_cold}};
+  json["rows"] = cold_only ? Json(nullptr) : Json{{"hot", b.rows_hot}, {"cold", b.rows_cold}};
   json["missing"] = b.missing;
   json["extra"] = b.extra;
   json["extra_allowed"] = b.extra_allowed;
@@ -237,7 +237,7 @@ Json ResultJson(const offload::VerifyResult& r, const VerifyFlags& flags, int co
   json["columns"] = r.columns;
   json["columns_not_compared"] = r.columns_not_compared;
   json["differences"] = Json::array();
-  for (const auto& b : r.differences) json["differences"].push_back(BucketJson(b, has_bucket));
+  for (const auto& b : r.differences) json["differences"].push_back(BucketJson(b, has_bucket, flags.cold_only));
   json["notes"] = r.notes;
   json["duration_seconds"] = r.seconds;
   json["rows_per_second"] = r.seconds > 0 ? static_cast<double>(std::max(r.rows_hot, r.rows_cold)) / r.seconds : 0.0;
@@ -249,12 +249,16 @@ std::string ExampleText(const offload::ExampleRow& example) {
   std::string text = fmt::format("      {:<9}", KindName(example.kind));
   for (const auto& [column, value] : example.key) text += fmt::format(" {}={}", column, value);
   for (const auto& v : example.differs) text += fmt::format("  {}: hot {}, cold {}", v.column, v.hot, v.cold);
+  // Values are anybody's: none of them may steer the terminal or look like a line of ours.
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   return text;
 }
 
 constexpr size_t kBucketsPrintedMax = 100;
 
-void PrintBuckets(const offload::VerifyResult& r, bool has_bucket) {
+void PrintBuckets(const offload::VerifyResult& r, bool has_bucket, bool cold_only) {
+  auto rows = [&](int64_t count) { return cold_only ? std::string("-") : HumanCount(count); };
   std::printf("  %-20s  %12s  %12s  %9s  %9s  %9s  %9s  %s\n", "BUCKET", "HOT", "COLD", "MISSING", "EXTRA", "CHANGED",
               "DOUBLED", "COLUMNS");
   size_t printed = 0;
@@ -267,8 +271,8 @@ void PrintBuckets(const offload::VerifyResult& r, bool has_bucket) {
     for (const auto& name : b.columns) columns += (columns.empty() ? "" : ", ") + name;
     if (!b.different) columns += fmt::format("{}(allowed)", columns.empty() ? "" : " ");
     std::string start = has_bucket ? FormatTimestamp(b.start).substr(0, 19) + "Z" : "all";
-    std::printf("  %-20s  %12s  %12s  %9s  %9s  %9s  %9s  %s\n", start.c_str(), HumanCount(b.rows_hot).c_str(),
-                HumanCount(b.rows_cold).c_str(), HumanCount(b.missing).c_str(), HumanCount(b.extra).c_str(),
+    std::printf("  %-20s  %12s  %12s  %9s  %9s  %9s  %9s  %s\n", start.c_str(), rows(b.rows_hot).c_str(),
+                rows(b.rows_cold).c_str(), HumanCount(b.missing).c_str(), HumanCount(b.extra).c_str(),
                 HumanCount(b.changed + b.defaulted).c_str(), HumanCount(b.duplicates).c_str(), columns.c_str());
     for (const auto& example : b.examples) std::printf("%s\n", ExampleText(example).c_str());
   }
@@ -287,7 +291,7 @@ void PrintResult(const offload::VerifyResult& r, const VerifyFlags& flags) {
                 r.target.c_str(), HumanCount(r.rows_hot).c_str(), HumanCount(r.rows_cold).c_str(),
                 HumanCount(r.buckets).c_str(), HumanSeconds(r.seconds).c_str(), HumanRate(rate).c_str(), range.c_str());
   }
-  if (!r.differences.empty()) PrintBuckets(r, !flags.timestamp_col.empty());
+  if (!r.differences.empty()) PrintBuckets(r, !flags.timestamp_col.empty(), flags.cold_only);
   std::string verdict = flags.cold_only ? "no row is there twice" : "equal";
   if (t.different > 0) {
     verdict = fmt::format("DIFFERENT in {} bucket{}: {} missing, {} extra, {} changed, {} doubled", t.different,

@@ -86,9 +86,15 @@ using SeenRows = std::map<RowHash, SeenRow>;
 
 std::string TextOf(const arrow::Array& array, int64_t row) {
   if (array.IsNull(row)) return "NULL";
+  if (array.type_id() == arrow::Type::DICTIONARY) {
+    const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
+    return TextOf(*encoded.dictionary(), encoded.GetValueIndex(row));
+  }
   auto scalar = array.GetScalar(row);
   if (!scalar.ok()) return "?";
   std::string text = (*scalar)->ToString();
+  // Arrow breaks nested values into lines.
+  if (arrow::is_nested(array.type_id())) std::replace(text.begin(), text.end(), '\n', ' ');
   if (text.size() > kTextMax) text = text.substr(0, kTextMax) + "…";
   return text;
 }

@@ -67,7 +67,7 @@ Status VerifySides::Read(const Window& range, const RowConsumer& hot, const RowC
   if (request_.cold_only) return ReadColdRows(context_.file_io, scan, cold_lanes(), context_.stop, counted);
 
   Status cold_status;
-  std::thread cold_thread([&] {
+  std::jthread cold_thread([&] {
     cold_status = ReadColdRows(context_.file_io, scan, cold_lanes(), context_.stop, Until(failed, counted));
     if (!cold_status.ok()) failed = true;
   });
