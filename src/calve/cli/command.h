@@ -16,6 +16,7 @@ using RunCommand = std::function<int(StopToken& stop)>;
 void AddOffloadCommand(CLI::App& app, RunCommand& run);
 void AddStatusCommand(CLI::App& app, RunCommand& run);
 void AddViewCommand(CLI::App& app, RunCommand& run);
+void AddVerifyCommand(CLI::App& app, RunCommand& run);
 
 // The whole program: parses the command line and runs what it names.
 int RunProgram(int argc, char** argv);

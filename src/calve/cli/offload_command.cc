@@ -117,13 +117,7 @@ Result<std::vector<std::string>> SplitSort(const std::string& text) {
 
 Result<offload::ColumnOptions> ColumnOptionsOf(const OffloadFlags& flags) {
   offload::ColumnOptions columns;
-  ARROW_ASSIGN_OR_RAISE(auto types, ParsePairs("--type", flags.types));
-  for (const auto& [name, text] : types) {
-    auto type = iceberg::ParsePrimitiveType(text);
-    if (!type.ok())
-      return WithKind(WithContext(type.status(), "--type " + name), ErrorKind::kConfig, RemedyOf(type.status()));
-    columns.types[name] = *type;
-  }
+  ARROW_ASSIGN_OR_RAISE(columns.types, ParseTypes(flags.types));
   ARROW_ASSIGN_OR_RAISE(columns.expressions, ParsePairs("--expr", flags.expressions));
   columns.excluded = flags.excluded;
   columns.new_columns = flags.new_columns == "fail"     ? offload::NewColumns::kFail

@@ -147,6 +147,18 @@ Result<std::map<std::string, std::string>> ParsePairs(const std::string& option,
   return out;
 }
 
+Result<std::map<std::string, iceberg::Type>> ParseTypes(const std::vector<std::string>& pairs) {
+  std::map<std::string, iceberg::Type> types;
+  ARROW_ASSIGN_OR_RAISE(auto named, ParsePairs("--type", pairs));
+  for (const auto& [name, text] : named) {
+    auto type = iceberg::ParsePrimitiveType(text);
+    if (!type.ok())
+      return WithKind(WithContext(type.status(), "--type " + name), ErrorKind::kConfig, RemedyOf(type.status()));
+    types[name] = *type;
+  }
+  return types;
+}
+
 Result<std::unique_ptr<source::Source>> OpenSourceOf(const SourceFlags& flags, const StopToken& stop) {
   source::SourceOptions options;
   options.url = flags.url;

@@ -46,6 +46,8 @@ TerminalOptions TerminalOptionsOf(const OutputFlags& flags);
 
 // "k=v" pairs; kConfig names the option and what does not parse.
 Result<std::map<std::string, std::string>> ParsePairs(const std::string& option, const std::vector<std::string>& pairs);
+// --type NAME=TYPE.
+Result<std::map<std::string, iceberg::Type>> ParseTypes(const std::vector<std::string>& pairs);
 
 Result<std::unique_ptr<source::Source>> OpenSourceOf(const SourceFlags& flags, const StopToken& stop);
 

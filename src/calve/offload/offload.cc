@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "calve/base/random.h"
+#include "calve/offload/source_select.h"
 #include "calve/offload/target.h"
 #include "calve/offload/view.h"
 
@@ -198,15 +199,7 @@ class Offload {
   }
 
   std::string SelectText(const Plan& plan) const {
-    std::string list;
-    for (const SelectedColumn& column : plan.target.columns) {
-      std::string name = source::QuoteIdentifier(column.name);
-      if (!list.empty()) list += ", ";
-      list += column.expression == name ? name : fmt::format("{} AS {}", column.expression, name);
-    }
-    std::string sql =
-        fmt::format("SELECT {} FROM {}{} WHERE {}", list, FromClause(plan.table),
-                    ReadsMerged(plan.table.engine) ? " FINAL" : "", WindowPredicate(plan.window, plan.cursor));
+    std::string sql = SelectRows(plan.table, plan.target.columns, plan.window, plan.cursor);
     auto sort = PlanSort(request_.sort_by, plan.target.schema);
     if (sort.ok() && !sort->order_by.empty()) sql += " ORDER BY " + sort->order_by;
     return sql;

@@ -1,36 +1,13 @@
 #include "calve/offload/slice.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "calve/datafile/conform.h"
-#include "calve/offload/block_queue.h"
+#include "calve/offload/block_reader.h"
 #include "calve/offload/cursor_check.h"
 
 namespace calve::offload {
 namespace {
-
-// Joins the reading thread on every way out.
-class Reader {
- public:
-  Reader(source::BlockStream& stream, BlockQueue& queue, const StopToken& stop)
-      : queue_(queue), thread_([&stream, &queue, &stop] { queue.Finish(Run(stream, queue, stop)); }) {}
-  ~Reader() {
-    queue_.Cancel();
-    thread_.join();
-  }
-
- private:
-  static Status Run(source::BlockStream& stream, BlockQueue& queue, const StopToken& stop) {
-    while (true) {
-      ARROW_RETURN_NOT_OK(stop.Check());
-      ARROW_ASSIGN_OR_RAISE(auto block, stream.Next());
-      if (!block || !queue.Push(block, stream.bytes_read())) return Status::OK();
-    }
-  }
-  BlockQueue& queue_;
-  std::thread thread_;
-};
 
 // Casts blocks and hands them to the data file writer; made with the first block, which tells the columns.
 class Sink {
@@ -114,7 +91,7 @@ Result<SliceResult> WriteSlice(source::Source& source, storage::FileIO& file_io,
   int64_t bytes_read = 0;
   Status drained;
   {
-    Reader reader(*stream, queue, stop);
+    BlockReader reader(*stream, queue, stop);
     drained = Drain(queue, sink, stop, progress, bytes_read);
   }
   auto result = drained.ok() ? sink.Finish(stream->bytes_read()) : Result<SliceResult>(drained);

@@ -1,5 +1,6 @@
 #include "calve/offload/view.h"
 
+#include "calve/offload/source_select.h"
 #include "calve/offload/watermark.h"
 
 namespace calve::offload {

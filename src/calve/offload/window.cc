@@ -59,14 +59,6 @@ std::string FromClause(const source::SourceTable& table) {
                      kTableAlias);
 }
 
-bool ReadsMerged(const std::string& engine) {
-  if (!engine.ends_with("MergeTree")) return false;
-  for (const char* kind : {"Replacing", "Aggregating", "Summing", "Collapsing", "Coalescing", "Graphite"}) {
-    if (engine.find(kind) != std::string::npos) return true;
-  }
-  return false;
-}
-
 std::string CursorName(const Cursor& cursor) {
   return fmt::format("{}.{}", kTableAlias, source::QuoteIdentifier(cursor.column));
 }

@@ -38,8 +38,6 @@ Window PlanWindow(std::optional<TimestampMicros> watermark, TimestampMicros now,
 inline constexpr const char* kTableAlias = "_t";
 // "`db`.`table` AS _t"
 std::string FromClause(const source::SourceTable& table);
-// Engines whose rows are only whole after merging: they are read with FINAL.
-bool ReadsMerged(const std::string& engine);
 // "_t.`ts`"
 std::string CursorName(const Cursor& cursor);
 
