@@ -18,8 +18,8 @@ constexpr const char* kFooter = R"(Examples:
 --orphans removes files below the table's data and metadata folders that its metadata does not refer to: what runs left
 that were killed, and what belonged to expired snapshots. Only files older than --older-than are removed, because those
 of a run that is still writing are referred to by nothing yet; choose it longer than any run of any engine takes.
-Files that no rule covers, hidden ones and those of the hadoop catalog are left alone. Where any part of the metadata
-cannot be read, nothing is removed.)";
+Hidden files and the vN.metadata.json and version-hint.text of a hadoop catalog are left alone. Where any part of the
+metadata cannot be read, nothing is removed.)";
 
 struct MaintainFlags {
   TargetFlags target;
