@@ -1,15 +1,21 @@
 #include "calve/iceberg/statistics_json.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "calve/iceberg/json_reader.h"
 
 namespace calve::iceberg {
+namespace {
+
+constexpr const char* kLists[] = {"statistics", "partition-statistics"};
+
+}  // namespace
 
 Result<std::string> WithoutStatistics(const std::string& extra_json, const std::set<int64_t>& snapshot_ids) {
   if (extra_json.empty()) return extra_json;
   ARROW_ASSIGN_OR_RAISE(nlohmann::json document, ParseJson(extra_json));
-  for (const char* name : {"statistics", "partition-statistics"}) {
+  for (const char* name : kLists) {
     auto list = document.find(name);
     if (list == document.end() || !list->is_array()) continue;
     nlohmann::json kept = nlohmann::json::array();
@@ -21,6 +27,24 @@ Result<std::string> WithoutStatistics(const std::string& extra_json, const std::
     *list = std::move(kept);
   }
   return document.dump();
+}
+
+Result<std::vector<std::string>> StatisticsFiles(const std::string& extra_json) {
+  std::vector<std::string> files;
+  if (extra_json.empty()) return files;
+  ARROW_ASSIGN_OR_RAISE(const nlohmann::json document, ParseJson(extra_json));
+  const JsonNode root(document);
+  for (const char* name : kLists) {
+    const std::optional<JsonNode> list = root.Find(name);
+    if (!list) continue;
+    ARROW_RETURN_NOT_OK(list->ExpectArray());
+    for (size_t i = 0; i < list->size(); ++i) {
+      const JsonNode entry = list->At(i);
+      ARROW_ASSIGN_OR_RAISE(std::string file, entry.GetString("statistics-path"));
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
 }
 
 }  // namespace calve::iceberg

@@ -5,7 +5,7 @@
 
 #include "calve/base/random.h"
 #include "calve/offload/commit_decision.h"
-#include "calve/table/append.h"
+#include "calve/table/snapshot_producer.h"
 
 namespace calve::offload {
 namespace {
@@ -27,7 +27,7 @@ class Committer {
  public:
   Committer(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock, const WindowCommit& commit,
             const Sleep& sleep)
-      : catalog_(catalog), clock_(clock), commit_(commit), sleep_(sleep), append_(file_io, RequestOf(commit)) {}
+      : catalog_(catalog), clock_(clock), commit_(commit), sleep_(sleep), producer_(file_io, RequestOf(commit)) {}
 
   Result<CommittedWindow> Run() {
     const LoadedTable& planned = commit_.planned_on;
@@ -53,32 +53,35 @@ class Committer {
       ErrorKind kind = KindOf(last);
       if (kind == ErrorKind::kUnknownOutcome) unknown_ = true;
       bool again = kind == ErrorKind::kUnknownOutcome || kind == ErrorKind::kConflict || kind == ErrorKind::kRetry;
-      if (!again) return GiveUp(last);
+      if (!again || overtaken_) return GiveUp(last);
     }
     return GiveUp(last);
   }
 
  private:
-  static table::AppendRequest RequestOf(const WindowCommit& commit) {
-    return table::AppendRequest{commit.files, StampSummary(commit.stamp), commit.stamp.commit_id};
+  static table::SnapshotRequest RequestOf(const WindowCommit& commit) {
+    return table::SnapshotRequest{commit.files, commit.removed, StampSummary(commit.stamp), commit.stamp.commit_id,
+                                  commit.planned_on.metadata.current_snapshot_id};
   }
 
   Status TryOnce(const iceberg::TableMetadata& base) {
-    ARROW_ASSIGN_OR_RAISE(table::PreparedSnapshot prepared, append_.Prepare(base, clock_.Now() / 1000));
-    const iceberg::Snapshot& snapshot = prepared.snapshot;
-    std::vector<iceberg::TableUpdate> updates = prepared.updates;
+    auto prepared = producer_.Prepare(base, clock_.Now() / 1000);
+    overtaken_ = KindOf(prepared.status()) == ErrorKind::kConflict;
+    ARROW_RETURN_NOT_OK(prepared.status());
+    const iceberg::Snapshot& snapshot = prepared->snapshot;
+    std::vector<iceberg::TableUpdate> updates = prepared->updates;
     if (base.format_version < 2) updates.insert(updates.begin(), iceberg::UpgradeFormatVersion{2});
     updates.push_back(iceberg::SetProperties{
         {{kWatermarkProperty, StampProperty(commit_.stamp, snapshot.snapshot_id, snapshot.sequence_number)}}});
     updates.push_back(iceberg::SetSnapshotRef{
         kWatermarkTag, iceberg::SnapshotRef{snapshot.snapshot_id, /*is_branch=*/false, {}, {}, {}}});
-    committed_ = std::move(prepared);
+    committed_ = prepared.MoveValueUnsafe();
     return catalog_.CommitTable(commit_.ident, committed_->requirements, updates).status();
   }
 
   CommittedWindow Done(const table::PreparedSnapshot& prepared) {
     // What earlier tries wrote is of no use to anybody: if one of them had landed, this one would have been refused.
-    Status cleaned = append_.DeleteUnused(&prepared);
+    Status cleaned = producer_.DeleteUnused(&prepared);
     static_cast<void>(cleaned);  // leftovers are found by orphan removal
     return CommittedWindow{CommitOutcome::kCommitted, prepared.snapshot.snapshot_id, unknown_};
   }
@@ -95,7 +98,7 @@ class Committer {
       default:
         // Not in, and with the watermark moved it never can be: a late effect would fail its own compare-and-set.
         if (!unknown_) {
-          Status cleaned = append_.DeleteUnused(nullptr);
+          Status cleaned = producer_.DeleteUnused(nullptr);
           static_cast<void>(cleaned);
         }
         return CommittedWindow{CommitOutcome::kLostRace, 0, unknown_};
@@ -109,7 +112,7 @@ class Committer {
                                    commit_.ident.ToString(), MessageOf(last)),
                        "Run again: the watermark in the table tells, and nothing is offloaded twice.");
     }
-    Status cleaned = append_.DeleteUnused(nullptr);
+    Status cleaned = producer_.DeleteUnused(nullptr);
     static_cast<void>(cleaned);
     return WithContext(last, fmt::format("committing to {}", commit_.ident.ToString()));
   }
@@ -118,9 +121,10 @@ class Committer {
   const Clock& clock_;
   const WindowCommit& commit_;
   const Sleep& sleep_;
-  table::Append append_;
+  table::SnapshotProducer producer_;
   std::optional<table::PreparedSnapshot> committed_;  // the latest try's
   bool unknown_ = false;
+  bool overtaken_ = false;  // the files to replace are not what they were: no later try can do it
 };
 
 }  // namespace

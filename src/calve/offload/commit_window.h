@@ -19,6 +19,7 @@ struct WindowCommit {
   std::optional<TimestampMicros> planned_from;  // its watermark then
   std::vector<iceberg::DataFile> files;
   CommitStamp stamp;
+  std::vector<iceberg::DataFile> removed = {};  // files of planned_on's current snapshot that `files` replace
 };
 
 enum class CommitOutcome {
@@ -36,7 +37,8 @@ struct CommittedWindow {
 using Sleep = std::function<Status(int64_t milliseconds)>;
 
 // The retry limits are the table's commit.retry.* properties. kUnknownOutcome: it could not be found out within the
-// limits whether the snapshot is in; nothing was deleted and the next run will see. Other errors: proven not to be in,
+// limits whether the snapshot is in; nothing was deleted and the next run will see. kConflict: `removed` can no longer
+// be replaced (table/removed_files.h), so what replaces them has to be made anew. Other errors: proven not to be in,
 // unless `outcome_was_unknown` of an earlier try says otherwise (then kUnknownOutcome is returned instead).
 Result<CommittedWindow> CommitWindow(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock,
                                      const WindowCommit& commit, const Sleep& sleep);

@@ -5,7 +5,7 @@
 #include "calve/offload/testing_scripted_catalog.h"
 #include "calve/offload/testing_tables.h"
 #include "calve/storage/testing_temp_dir.h"
-#include "calve/table/append.h"
+#include "calve/table/snapshot_producer.h"
 
 namespace calve::offload {
 namespace {
@@ -44,12 +44,32 @@ class CommitWindowTest : public testing::Test {
   // What another engine's append does; calve's when the id is not empty.
   void OtherAppend(const std::string& calve_id) {
     auto loaded = *hadoop_->LoadTable(ident_);
-    table::AppendRequest request;
+    table::SnapshotRequest request;
     request.commit_id = calve_id.empty() ? "engine" : calve_id;
     if (!calve_id.empty()) request.summary = StampSummary(Window(calve_id, kNoon + 1).stamp);
-    table::Append append(*file_io_, request);
+    table::SnapshotProducer append(*file_io_, request);
     auto prepared = *append.Prepare(loaded.metadata, clock_.Now() / 1000);
     ASSERT_TRUE(hadoop_->CommitTable(ident_, prepared.requirements, prepared.updates).ok());
+  }
+
+  // Another engine rewrites the file of a window that was committed.
+  void OtherRewrite(const iceberg::DataFile& file) {
+    auto loaded = *hadoop_->LoadTable(ident_);
+    iceberg::DataFile compacted = file;
+    compacted.file_path += ".compacted";
+    table::SnapshotProducer producer(*file_io_,
+                                     {{compacted}, {file}, {}, "compaction", loaded.metadata.current_snapshot_id});
+    auto prepared = *producer.Prepare(loaded.metadata, clock_.Now() / 1000);
+    ASSERT_TRUE(hadoop_->CommitTable(ident_, prepared.requirements, prepared.updates).ok());
+  }
+
+  // A window that replaces the first one's file.
+  WindowCommit Replacing(const WindowCommit& first, const std::string& id) {
+    table_ = *hadoop_->LoadTable(ident_);
+    WindowCommit commit = Window(id, first.stamp.window_to + 1);
+    commit.planned_from = first.stamp.window_to;
+    commit.removed = first.files;
+    return commit;
   }
 
   std::string TotalRecords() {
@@ -141,6 +161,49 @@ TEST_F(CommitWindowTest, LosingAfterAnUnknownOutcomeDeletesNothing) {
     kept |= file.location.find("id-1") != std::string::npos;
   }
   EXPECT_TRUE(kept);
+}
+
+TEST_F(CommitWindowTest, ReplacesFilesAndMovesTheWatermarkInOneSnapshot) {
+  const WindowCommit first = Window("id-1", kNoon);
+  ASSERT_TRUE(Commit(first).ok());
+  const WindowCommit second = Replacing(first, "id-2");
+  scripted_->before_commit = [&] { OtherAppend(""); };  // which touches nothing of it
+  scripted_->faults = {CommitFault::kNone, CommitFault::kLostAnswer};
+  auto done = *Commit(second);
+  EXPECT_EQ(done.outcome, CommitOutcome::kCommitted);
+  const auto metadata = hadoop_->LoadTable(ident_)->metadata;
+  EXPECT_EQ(metadata.CurrentSnapshot()->summary.at("operation"), "overwrite");
+  EXPECT_EQ((*ReadWatermark(metadata))->stamp.window_to, kNoon + 1);
+  EXPECT_EQ(TotalRecords(), "10");
+}
+
+TEST_F(CommitWindowTest, FilesThatAnotherEngineRewroteAreAConflictAtOnce) {
+  const WindowCommit first = Window("id-1", kNoon);
+  ASSERT_TRUE(Commit(first).ok());
+  const WindowCommit second = Replacing(first, "id-2");
+  scripted_->commits = 0;
+  scripted_->before_commit = [&] { OtherRewrite(first.files[0]); };
+  const Status status = Commit(second).status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kConflict) << status.ToString();
+  EXPECT_EQ(scripted_->commits, 1);  // the next try is not made
+  EXPECT_EQ((*ReadWatermark(hadoop_->LoadTable(ident_)->metadata))->stamp.window_to, kNoon);
+  EXPECT_EQ(TotalRecords(), "10");
+  for (const auto& file : *file_io_->List(table_.metadata.location + "/metadata")) {
+    EXPECT_EQ(file.location.find("id-2"), std::string::npos) << file.location;
+  }
+}
+
+TEST_F(CommitWindowTest, AnOvertakenReplacementWhoseOutcomeIsUnknownStaysUnknown) {
+  const WindowCommit first = Window("id-1", kNoon);
+  ASSERT_TRUE(Commit(first).ok());
+  const WindowCommit second = Replacing(first, "id-2");
+  scripted_->faults = {CommitFault::kLostRequest};
+  const auto sleep = [&](int64_t) {
+    OtherRewrite(first.files[0]);
+    return Status::OK();
+  };
+  const Status status = CommitWindow(*scripted_, *file_io_, clock_, second, sleep).status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kUnknownOutcome) << status.ToString();
 }
 
 TEST_F(CommitWindowTest, AProvenRefusalIsAnErrorAndLeavesTheTableAndNoFilesOfIt) {

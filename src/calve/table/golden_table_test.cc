@@ -95,6 +95,34 @@ TEST(SparkTable, AnAppendMergesItsManifests) {
   EXPECT_EQ(entries[2].status, EntryStatus::kExisting);
 }
 
+TEST(SparkTable, AnOverwriteReplacesOneOfItsFiles) {
+  storage::MemoryFileIO io;
+  const TableMetadata base = Load(io, "spark", "v4.metadata.json");
+  const auto files = ListDataFiles(io, base, *base.current_snapshot_id).ValueOrDie();
+  ASSERT_EQ(files.size(), 2u);
+  iceberg::DataFile file = files[1];
+  file.file_path += ".new";
+  const auto table = Commit(io, base, Replacing(base, {files[1]}, {file}, "c"));
+  ASSERT_TRUE(table.ok()) << table.status().ToString();
+  const auto& summary = table->CurrentSnapshot()->summary;
+  EXPECT_EQ(summary.at("operation"), "overwrite");
+  EXPECT_EQ(summary.at("total-data-files"), "2");
+  EXPECT_EQ(summary.at("total-records"), base.CurrentSnapshot()->summary.at("total-records"));
+  EXPECT_EQ(summary.at("removed-files-size"), "1500");
+  const auto manifests = ReadManifests(io, *table, *table->CurrentSnapshot()).ValueOrDie();
+  ASSERT_EQ(manifests.size(), 1u);
+  const auto entries = ReadEntries(io, *table, manifests[0]).ValueOrDie();
+  // What an older snapshot deleted is not carried on.
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_EQ(entries[0].status, EntryStatus::kAdded);
+  EXPECT_EQ(entries[0].sequence_number, 4);
+  EXPECT_EQ(entries[1].status, EntryStatus::kExisting);
+  EXPECT_EQ(entries[2].status, EntryStatus::kDeleted);
+  EXPECT_EQ(entries[2].sequence_number, 1);
+  EXPECT_EQ(entries[2].snapshot_id, *table->current_snapshot_id);
+  EXPECT_EQ(entries[2].data_file.partition, files[1].partition);
+}
+
 TEST(ClickHouseTable, ItsFilesAreRead) {
   storage::MemoryFileIO io;
   const TableMetadata table = Load(io, "clickhouse", "v3.metadata.json");

@@ -88,6 +88,10 @@ const iceberg::Schema& SchemaFor(const TableMetadata& metadata, const iceberg::P
   return metadata.schema();
 }
 
+bool HasLiveFiles(const ManifestFile& manifest) {
+  return manifest.added_files_count.value_or(1) > 0 || manifest.existing_files_count.value_or(1) > 0;
+}
+
 Result<std::vector<ManifestFile>> ReadManifests(storage::FileIO& file_io, const TableMetadata& metadata,
                                                 const iceberg::Snapshot& snapshot) {
   std::vector<ManifestFile> manifests;

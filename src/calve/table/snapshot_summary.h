@@ -1,4 +1,4 @@
-// The summary of an append's snapshot. Spec: "Optional Snapshot Summary Fields".
+// The summary of a snapshot. Spec: "Optional Snapshot Summary Fields".
 #pragma once
 
 #include <map>
@@ -10,12 +10,14 @@
 
 namespace calve::table {
 
-// Totals go on from the parent's summary. One that the parent lacks is counted from `parent_manifests` (with their
-// counts filled in) where they tell it, and left out where they do not: no total is better than a wrong one. `extra`
-// never replaces what is computed. `parent` null: the table's first snapshot.
-std::map<std::string, std::string> AppendSummary(const std::map<std::string, std::string>& extra,
-                                                 std::span<const iceberg::DataFile> files,
-                                                 const iceberg::TableMetadata& base, const iceberg::Snapshot* parent,
-                                                 std::span<const iceberg::ManifestFile> parent_manifests);
+// "operation" follows from what is added and removed: append, overwrite or delete. Totals go on from the parent's
+// summary. One that the parent lacks is counted from `parent_manifests` (with their counts filled in) where they tell
+// it, and left out where they do not: no total is better than a wrong one. `extra` never replaces what is computed.
+// `removed` are the files of the entries that became DELETED. `parent` null: the table's first snapshot.
+std::map<std::string, std::string> SnapshotSummary(const std::map<std::string, std::string>& extra,
+                                                   std::span<const iceberg::DataFile> added,
+                                                   std::span<const iceberg::DataFile> removed,
+                                                   const iceberg::TableMetadata& base, const iceberg::Snapshot* parent,
+                                                   std::span<const iceberg::ManifestFile> parent_manifests);
 
 }  // namespace calve::table

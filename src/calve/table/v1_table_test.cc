@@ -48,7 +48,7 @@ TEST(V1Table, IsUpgradedByItsFirstAppend) {
     const TableMetadata base = V1Table(io, with_list);
     iceberg::DataFile file = FileOfDay("new", 19950);
     file.partition.push_back(std::string("binance"));
-    Append append(io, RequestOf({file}, "c"));
+    SnapshotProducer append(io, RequestOf({file}, "c"));
     const auto prepared = append.Prepare(base, 2'000);
     ASSERT_TRUE(prepared.ok()) << prepared.status().ToString();
     EXPECT_EQ(prepared->snapshot.sequence_number, 1);
@@ -66,6 +66,37 @@ TEST(V1Table, IsUpgradedByItsFirstAppend) {
     EXPECT_EQ(entries[1].status, iceberg::EntryStatus::kExisting);
     EXPECT_EQ(entries[1].sequence_number, 0);
     EXPECT_EQ(entries[1].snapshot_id, 88);
+  }
+}
+
+TEST(V1Table, FilesAreReplacedInIt) {
+  for (const bool with_list : {true, false}) {
+    storage::MemoryFileIO io;
+    const TableMetadata base = V1Table(io, with_list);
+    const auto files = ListDataFiles(io, base, 88).ValueOrDie();
+    ASSERT_EQ(files.size(), 3u);
+    iceberg::DataFile file = files[1];
+    file.file_path = "file:///t/data/new";
+    const auto table = Commit(io, base, Replacing(base, {files[1]}, {file}, "c"));
+    ASSERT_TRUE(table.ok()) << table.status().ToString();
+    EXPECT_EQ(table->format_version, 2);
+    const auto& summary = table->CurrentSnapshot()->summary;
+    EXPECT_EQ(summary.at("operation"), "overwrite");
+    EXPECT_EQ(summary.at("total-data-files"), "3");
+    const auto manifests = ReadManifests(io, *table, *table->CurrentSnapshot()).ValueOrDie();
+    ASSERT_EQ(manifests.size(), 1u);
+    const auto entries = ReadEntries(io, *table, manifests[0]).ValueOrDie();
+    ASSERT_EQ(entries.size(), 4u);
+    for (const size_t i : {1, 3}) {
+      EXPECT_EQ(entries[i].status, iceberg::EntryStatus::kExisting);
+      EXPECT_EQ(entries[i].snapshot_id, 88);
+      EXPECT_EQ(entries[i].sequence_number, 0);
+    }
+    EXPECT_EQ(entries[2].status, iceberg::EntryStatus::kDeleted);
+    EXPECT_EQ(entries[2].data_file.file_path, files[1].file_path);
+    EXPECT_EQ(entries[2].snapshot_id, *table->current_snapshot_id);
+    EXPECT_EQ(entries[2].sequence_number, 0);
+    EXPECT_EQ(entries[2].file_sequence_number, 0);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "calve/table/append.h"
+#include "calve/table/snapshot_producer.h"
 
 #include <fmt/format.h>
 
@@ -25,11 +25,6 @@ std::string MetadataLocation(const TableMetadata& base, const std::string& name)
                                name);
 }
 
-// A manifest without live files says nothing to readers of the new snapshot (Java: MergingSnapshotProducer.shouldKeep).
-bool HasLiveFiles(const ManifestFile& manifest) {
-  return manifest.added_files_count.value_or(1) > 0 || manifest.existing_files_count.value_or(1) > 0;
-}
-
 // A manifest is rewritten only where every partition value can be written again as it was.
 bool CanRewrite(const TableMetadata& base, const ManifestFile& manifest) {
   const iceberg::PartitionSpec* spec = base.FindSpec(manifest.partition_spec_id);
@@ -40,27 +35,52 @@ bool CanRewrite(const TableMetadata& base, const ManifestFile& manifest) {
 
 Status CheckFormat(const TableMetadata& base) {
   if (base.format_version <= 2) return Status::OK();
-  return MakeError(ErrorKind::kUnsupported,
-                   fmt::format("appending to a table of format version {}", base.format_version),
+  return MakeError(ErrorKind::kUnsupported, fmt::format("writing to a table of format version {}", base.format_version),
                    "Use a target table of format version 2.");
 }
 
-// Entries of older snapshots become EXISTING and keep their numbers and their snapshot; files that older snapshots
-// deleted are gone for good.
-void AddMerged(std::vector<ManifestEntry> entries, int64_t snapshot_id, std::vector<ManifestEntry>& merged) {
+// Entries of older snapshots become EXISTING and keep their numbers and their snapshot, or DELETED by this one and keep
+// their numbers; files that older snapshots deleted are gone for good.
+void AddRewritten(std::vector<ManifestEntry> entries, int64_t snapshot_id, const RemovedFiles& removed,
+                  std::vector<ManifestEntry>& rewritten) {
   for (ManifestEntry& entry : entries) {
     const bool ours = entry.snapshot_id == snapshot_id;
     if (entry.status == EntryStatus::kDeleted && !ours) continue;
-    if (entry.status == EntryStatus::kAdded && !ours) entry.status = EntryStatus::kExisting;
-    merged.push_back(std::move(entry));
+    if (!ours && removed.Contains(entry.data_file.file_path)) {
+      entry.status = EntryStatus::kDeleted;
+      entry.snapshot_id = snapshot_id;
+    } else if (entry.status == EntryStatus::kAdded && !ours) {
+      entry.status = EntryStatus::kExisting;
+    }
+    rewritten.push_back(std::move(entry));
   }
 }
 
 }  // namespace
 
-Append::Append(storage::FileIO& file_io, AppendRequest request) : file_io_(file_io), request_(std::move(request)) {}
+SnapshotProducer::SnapshotProducer(storage::FileIO& file_io, SnapshotRequest request)
+    : file_io_(file_io),
+      request_(std::move(request)),
+      removed_(file_io, request_.removed, request_.planned_snapshot_id) {}
 
-Status Append::ChooseSnapshotId(const TableMetadata& base) {
+Status SnapshotProducer::CheckRequest() const {
+  if (removed_.empty()) return Status::OK();
+  if (!request_.planned_snapshot_id) {
+    return MakeError(ErrorKind::kFailed, "files are to be removed, and the snapshot they were read from is not named");
+  }
+  for (const iceberg::DataFile& file : request_.removed) {
+    if (file.content == iceberg::FileContent::kData) continue;
+    return MakeError(ErrorKind::kFailed, "a delete file cannot be removed: " + file.file_path);
+  }
+  // Whoever deletes the files of removed entries one day would delete those of live ones.
+  for (const iceberg::DataFile& file : request_.added) {
+    if (!removed_.Contains(file.file_path)) continue;
+    return MakeError(ErrorKind::kFailed, "a file cannot be both added and removed: " + file.file_path);
+  }
+  return Status::OK();
+}
+
+Status SnapshotProducer::ChooseSnapshotId(const TableMetadata& base) {
   if (snapshot_id_ && base.FindSnapshot(*snapshot_id_) != nullptr) {
     return MakeError(ErrorKind::kAlreadyExists,
                      fmt::format("snapshot {} is in the table: an earlier attempt was committed", *snapshot_id_));
@@ -69,7 +89,7 @@ Status Append::ChooseSnapshotId(const TableMetadata& base) {
   return Status::OK();
 }
 
-Status Append::Write(const std::string& location, const std::string& bytes) {
+Status SnapshotProducer::Write(const std::string& location, const std::string& bytes) {
   const Status status = file_io_.WriteNew(location, bytes);
   // What may be there is ours to delete, but for a file that was there before.
   if (KindOf(status) != ErrorKind::kAlreadyExists) written_.insert(location);
@@ -78,8 +98,8 @@ Status Append::Write(const std::string& location, const std::string& bytes) {
   return status;
 }
 
-Result<ManifestFile> Append::WriteManifest(const TableMetadata& base, int spec_id,
-                                           const std::vector<ManifestEntry>& entries) {
+Result<ManifestFile> SnapshotProducer::WriteManifest(const TableMetadata& base, int spec_id,
+                                                     const std::vector<ManifestEntry>& entries) {
   const iceberg::PartitionSpec* spec = base.FindSpec(spec_id);
   if (spec == nullptr) return MakeError(ErrorKind::kFailed, fmt::format("the table has no partition spec {}", spec_id));
   ARROW_ASSIGN_OR_RAISE(auto manifest, EncodeManifest(SchemaFor(base, *spec), *spec, *snapshot_id_, entries));
@@ -89,13 +109,13 @@ Result<ManifestFile> Append::WriteManifest(const TableMetadata& base, int spec_i
   return std::move(manifest.summary);
 }
 
-Status Append::WriteOwnManifests(const TableMetadata& base, const MergeOptions& options) {
+Status SnapshotProducer::WriteOwnManifests(const TableMetadata& base, const MergeOptions& options) {
   // Deflated entries with bounds of twenty columns take some 250 bytes; this keeps manifests near the target size.
   constexpr int64_t kEntryBytes = 250;
   constexpr int64_t kEntriesMin = 250;
   const auto entries_max = static_cast<size_t>(std::max<int64_t>(options.target_bytes / kEntryBytes, kEntriesMin));
   std::map<int, std::vector<ManifestEntry>> by_spec;
-  for (const iceberg::DataFile& file : request_.files) {
+  for (const iceberg::DataFile& file : request_.added) {
     by_spec[file.spec_id].push_back({EntryStatus::kAdded, snapshot_id_, std::nullopt, std::nullopt, file});
   }
   std::vector<ManifestFile> manifests;
@@ -111,31 +131,40 @@ Status Append::WriteOwnManifests(const TableMetadata& base, const MergeOptions& 
   return Status::OK();
 }
 
-Result<ManifestFile> Append::Merge(const TableMetadata& base, const MergeBin& bin) {
+Result<ManifestFile> SnapshotProducer::Rewrite(const TableMetadata& base, const MergeBin& bin) {
   std::vector<std::string> paths;
   for (const ManifestFile& manifest : bin) paths.push_back(manifest.manifest_path);
-  const auto known = merged_.find(paths);
-  if (known != merged_.end()) return known->second;
-  std::vector<ManifestEntry> merged;
+  const auto known = rewritten_.find(paths);
+  if (known != rewritten_.end()) return known->second;
+  std::vector<ManifestEntry> rewritten;
   for (const ManifestFile& manifest : bin) {
     ARROW_ASSIGN_OR_RAISE(auto entries, ReadEntries(file_io_, base, manifest));
-    AddMerged(std::move(entries), *snapshot_id_, merged);
+    AddRewritten(std::move(entries), *snapshot_id_, removed_, rewritten);
   }
-  ARROW_ASSIGN_OR_RAISE(const ManifestFile manifest, WriteManifest(base, bin.front().partition_spec_id, merged));
-  merged_.emplace(std::move(paths), manifest);
+  ARROW_ASSIGN_OR_RAISE(const ManifestFile manifest, WriteManifest(base, bin.front().partition_spec_id, rewritten));
+  rewritten_.emplace(std::move(paths), manifest);
   return manifest;
 }
 
-// Our own manifests first, then the parent's: data manifests merged by plan, others untouched.
-Result<std::vector<ManifestFile>> Append::NewManifests(const TableMetadata& base, const MergeOptions& options,
-                                                       const std::vector<ManifestFile>& parents) {
+// Our own manifests first, then the parent's: data manifests merged by plan and freed of removed files, others
+// untouched.
+Result<std::vector<ManifestFile>> SnapshotProducer::NewManifests(const TableMetadata& base, const MergeOptions& options,
+                                                                 const std::vector<ManifestFile>& parents,
+                                                                 const LocatedFiles& removed) {
   std::vector<ManifestFile> data = own_manifests_;
   std::vector<ManifestFile> untouched;
   for (const ManifestFile& manifest : parents) {
     if (manifest.content == ManifestContent::kDeletes) {
       untouched.push_back(manifest);
     } else if (HasLiveFiles(manifest)) {
-      (CanRewrite(base, manifest) ? data : untouched).push_back(manifest);
+      const bool can_rewrite = CanRewrite(base, manifest);
+      if (!can_rewrite && removed.manifests.contains(manifest.manifest_path)) {
+        return MakeError(ErrorKind::kUnsupported,
+                         fmt::format("manifest {} holds files to replace and cannot be rewritten: it is encrypted, or "
+                                     "of a partition transform that is not known",
+                                     manifest.manifest_path));
+      }
+      (can_rewrite ? data : untouched).push_back(manifest);
     }
   }
   // Without files of our own nothing grows, and an empty window stays cheap.
@@ -143,41 +172,51 @@ Result<std::vector<ManifestFile>> Append::NewManifests(const TableMetadata& base
   effective.enabled = options.enabled && !own_manifests_.empty();
   std::vector<ManifestFile> manifests;
   for (const MergeBin& bin : PlanMerge(data, effective)) {
-    if (bin.size() == 1) {
+    if (bin.size() == 1 && !removed.manifests.contains(bin.front().manifest_path)) {
       manifests.push_back(bin.front());
       continue;
     }
-    ARROW_ASSIGN_OR_RAISE(auto merged, Merge(base, bin));
-    manifests.push_back(std::move(merged));
+    ARROW_ASSIGN_OR_RAISE(auto rewritten, Rewrite(base, bin));
+    manifests.push_back(std::move(rewritten));
   }
   manifests.insert(manifests.end(), untouched.begin(), untouched.end());
   return manifests;
 }
 
-Result<PreparedSnapshot> Append::Prepare(const TableMetadata& base, int64_t now_ms) {
-  ARROW_RETURN_NOT_OK(CheckFormat(base));
-  ARROW_RETURN_NOT_OK(ChooseSnapshotId(base));
-  ARROW_ASSIGN_OR_RAISE(const MergeOptions options, MergeOptionsOf(base));
+iceberg::Snapshot SnapshotProducer::NewSnapshot(const TableMetadata& base, const std::vector<ManifestFile>& parents,
+                                                const LocatedFiles& removed, int64_t now_ms) {
   const iceberg::Snapshot* parent = base.CurrentSnapshot();
-  std::vector<ManifestFile> parents;
-  if (parent != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(parents, ReadManifests(file_io_, base, *parent));
-  }
-  if (own_manifests_.empty()) ARROW_RETURN_NOT_OK(WriteOwnManifests(base, options));
-  ARROW_ASSIGN_OR_RAISE(auto manifests, NewManifests(base, options, parents));
-
-  PreparedSnapshot prepared;
-  iceberg::Snapshot& snapshot = prepared.snapshot;
+  std::vector<iceberg::DataFile> removed_files;
+  for (const ManifestEntry& entry : removed.entries) removed_files.push_back(entry.data_file);
+  iceberg::Snapshot snapshot;
   snapshot.snapshot_id = *snapshot_id_;
   if (parent != nullptr) snapshot.parent_snapshot_id = parent->snapshot_id;
   snapshot.sequence_number = base.last_sequence_number + 1;
   // Engines refuse a snapshot older than the table's last change; clocks differ.
   snapshot.timestamp_ms = std::max(now_ms, base.last_updated_ms);
   snapshot.schema_id = base.current_schema_id;
-  snapshot.summary = AppendSummary(request_.summary, request_.files, base, parent, parents);
+  snapshot.summary = SnapshotSummary(request_.summary, request_.added, removed_files, base, parent, parents);
   snapshot.manifest_list =
       MetadataLocation(base, fmt::format("snap-{}-{}-{}.avro", *snapshot_id_, ++attempt_, request_.commit_id));
+  return snapshot;
+}
 
+Result<PreparedSnapshot> SnapshotProducer::Prepare(const TableMetadata& base, int64_t now_ms) {
+  ARROW_RETURN_NOT_OK(CheckFormat(base));
+  ARROW_RETURN_NOT_OK(CheckRequest());
+  ARROW_RETURN_NOT_OK(ChooseSnapshotId(base));
+  ARROW_ASSIGN_OR_RAISE(const MergeOptions options, MergeOptionsOf(base));
+  std::vector<ManifestFile> parents;
+  if (base.CurrentSnapshot() != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(parents, ReadManifests(file_io_, base, *base.CurrentSnapshot()));
+  }
+  ARROW_ASSIGN_OR_RAISE(const LocatedFiles removed, removed_.Locate(base, parents));
+  if (own_manifests_.empty()) ARROW_RETURN_NOT_OK(WriteOwnManifests(base, options));
+  ARROW_ASSIGN_OR_RAISE(auto manifests, NewManifests(base, options, parents, removed));
+
+  PreparedSnapshot prepared;
+  prepared.snapshot = NewSnapshot(base, parents, removed, now_ms);
+  const iceberg::Snapshot& snapshot = prepared.snapshot;
   std::set<std::string>& used = attempts_[snapshot.manifest_list];
   for (ManifestFile& manifest : manifests) {
     used.insert(manifest.manifest_path);
@@ -204,12 +243,12 @@ Result<PreparedSnapshot> Append::Prepare(const TableMetadata& base, int64_t now_
   return prepared;
 }
 
-Status Append::DeleteUnused(const PreparedSnapshot* committed) {
+Status SnapshotProducer::DeleteUnused(const PreparedSnapshot* committed) {
   std::set<std::string> used;
   if (committed != nullptr) {
     const auto attempt = attempts_.find(committed->snapshot.manifest_list);
     if (attempt == attempts_.end()) {
-      return MakeError(ErrorKind::kFailed, "not a snapshot of this append: " + committed->snapshot.manifest_list);
+      return MakeError(ErrorKind::kFailed, "not a snapshot of this producer: " + committed->snapshot.manifest_list);
     }
     used = attempt->second;
     used.insert(attempt->first);
@@ -222,7 +261,7 @@ Status Append::DeleteUnused(const PreparedSnapshot* committed) {
   }
   if (committed == nullptr) {
     own_manifests_.clear();
-    merged_.clear();
+    rewritten_.clear();
     attempts_.clear();
   }
   return result;

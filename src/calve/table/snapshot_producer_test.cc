@@ -1,4 +1,4 @@
-#include "calve/table/append.h"
+#include "calve/table/snapshot_producer.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ using iceberg::ManifestEntry;
 using iceberg::ManifestFile;
 using iceberg::TableMetadata;
 
-class AppendTest : public ::testing::Test {
+class SnapshotProducerTest : public ::testing::Test {
  protected:
   std::vector<ManifestFile> Manifests(const TableMetadata& table) {
     return ReadManifests(io_, table, *table.CurrentSnapshot()).ValueOrDie();
@@ -42,9 +42,9 @@ class AppendTest : public ::testing::Test {
   storage::MemoryFileIO io_;
 };
 
-TEST_F(AppendTest, FirstSnapshotOfATable) {
+TEST_F(SnapshotProducerTest, FirstSnapshotOfATable) {
   const TableMetadata base = EmptyTable();
-  Append append(io_, RequestOf({FileOfDay("a", 19944), FileOfDay("b", 19945)}, "c1"));
+  SnapshotProducer append(io_, RequestOf({FileOfDay("a", 19944), FileOfDay("b", 19945)}, "c1"));
   const auto prepared = append.Prepare(base, 5'000);
   ASSERT_TRUE(prepared.ok()) << prepared.status().ToString();
   const iceberg::Snapshot& snapshot = prepared->snapshot;
@@ -76,9 +76,9 @@ TEST_F(AppendTest, FirstSnapshotOfATable) {
   EXPECT_EQ(entries[1].snapshot_id, snapshot.snapshot_id);
 }
 
-TEST_F(AppendTest, TheSecondStandsOnTheFirst) {
+TEST_F(SnapshotProducerTest, TheSecondStandsOnTheFirst) {
   const TableMetadata first = Add(EmptyTable(), "a");
-  Append append(io_, RequestOf({FileOfDay("b", 19945)}, "c2"));
+  SnapshotProducer append(io_, RequestOf({FileOfDay("b", 19945)}, "c2"));
   const auto prepared = append.Prepare(first, 1).ValueOrDie();
   EXPECT_EQ(prepared.snapshot.parent_snapshot_id, first.current_snapshot_id);
   EXPECT_EQ(std::get<iceberg::AssertRefSnapshotId>(prepared.requirements[1]).snapshot_id, first.current_snapshot_id);
@@ -89,7 +89,7 @@ TEST_F(AppendTest, TheSecondStandsOnTheFirst) {
   EXPECT_EQ(second.CurrentSnapshot()->summary.at("total-records"), "20");
 }
 
-TEST_F(AppendTest, AnEmptyWindowCarriesEverythingOverAndWritesNoManifest) {
+TEST_F(SnapshotProducerTest, AnEmptyWindowCarriesEverythingOverAndWritesNoManifest) {
   const TableMetadata first = Add(EmptyTable({{"commit.manifest.min-count-to-merge", "1"}}), "a");
   const auto before = io_.Locations();
   const TableMetadata second = AppendTo(io_, first, {}, "c2").ValueOrDie();
@@ -100,9 +100,9 @@ TEST_F(AppendTest, AnEmptyWindowCarriesEverythingOverAndWritesNoManifest) {
   EXPECT_TRUE(LiveFiles(empty).empty());
 }
 
-TEST_F(AppendTest, ARetryWritesItsManifestOnceAndCountsOnce) {
+TEST_F(SnapshotProducerTest, ARetryWritesItsManifestOnceAndCountsOnce) {
   const TableMetadata base = Add(EmptyTable(), "a");
-  Append append(io_, RequestOf({FileOfDay("b", 19945)}, "c2"));
+  SnapshotProducer append(io_, RequestOf({FileOfDay("b", 19945)}, "c2"));
   const auto lost = append.Prepare(base, 1).ValueOrDie();
   const TableMetadata theirs = Add(base, "other");
   EXPECT_EQ(KindOf(Apply(theirs, lost).status()), ErrorKind::kConflict);
@@ -123,17 +123,17 @@ TEST_F(AppendTest, ARetryWritesItsManifestOnceAndCountsOnce) {
   EXPECT_EQ(LiveFiles(theirs).size(), 2u);
 }
 
-TEST_F(AppendTest, AnAttemptThatIsInIsNotMadeTwice) {
+TEST_F(SnapshotProducerTest, AnAttemptThatIsInIsNotMadeTwice) {
   const TableMetadata base = EmptyTable();
-  Append append(io_, RequestOf({FileOfDay("a", 19945)}, "c"));
+  SnapshotProducer append(io_, RequestOf({FileOfDay("a", 19945)}, "c"));
   const TableMetadata table = Apply(base, append.Prepare(base, 1).ValueOrDie()).ValueOrDie();
   EXPECT_EQ(KindOf(append.Prepare(table, 2).status()), ErrorKind::kAlreadyExists);
 }
 
-TEST_F(AppendTest, NothingIsLeftOfAnAppendThatWasGivenUp) {
+TEST_F(SnapshotProducerTest, NothingIsLeftOfAnAppendThatWasGivenUp) {
   const TableMetadata base = Add(EmptyTable({{"commit.manifest.min-count-to-merge", "2"}}), "a");
   const auto before = io_.Locations();
-  Append append(io_, RequestOf({FileOfDay("b", 19945)}, "c2"));
+  SnapshotProducer append(io_, RequestOf({FileOfDay("b", 19945)}, "c2"));
   ASSERT_TRUE(append.Prepare(base, 1).ok());
   ASSERT_TRUE(append.Prepare(base, 1).ok());
   EXPECT_GT(io_.Locations().size(), before.size() + 2);
@@ -146,9 +146,9 @@ TEST_F(AppendTest, NothingIsLeftOfAnAppendThatWasGivenUp) {
   EXPECT_EQ(KindOf(append.DeleteUnused(&stranger)), ErrorKind::kFailed);
 }
 
-TEST_F(AppendTest, AFailedWriteCanBeTriedAgain) {
+TEST_F(SnapshotProducerTest, AFailedWriteCanBeTriedAgain) {
   const TableMetadata base = Add(EmptyTable(), "a");
-  Append append(io_, RequestOf({FileOfDay("b", 19945)}, "c2"));
+  SnapshotProducer append(io_, RequestOf({FileOfDay("b", 19945)}, "c2"));
   for (const ErrorKind kind : {ErrorKind::kUnknownOutcome, ErrorKind::kRetry}) {
     for (const char* name : {"-m", "snap-"}) {
       io_.fault = [&](const std::string& operation, const std::string& location) {
@@ -171,15 +171,15 @@ TEST_F(AppendTest, AFailedWriteCanBeTriedAgain) {
   EXPECT_EQ(io_.Locations().size(), 4u);
 }
 
-TEST_F(AppendTest, ForeignFilesAreNeverDeleted) {
+TEST_F(SnapshotProducerTest, ForeignFilesAreNeverDeleted) {
   ASSERT_TRUE(io_.WriteNew("mem://t/metadata/c-m0.avro", "someone else's").ok());
-  Append append(io_, RequestOf({FileOfDay("a", 19945)}, "c"));
+  SnapshotProducer append(io_, RequestOf({FileOfDay("a", 19945)}, "c"));
   EXPECT_EQ(KindOf(append.Prepare(EmptyTable(), 1).status()), ErrorKind::kAlreadyExists);
   ASSERT_TRUE(append.DeleteUnused(nullptr).ok());
   EXPECT_EQ(*io_.Read("mem://t/metadata/c-m0.avro"), "someone else's");
 }
 
-TEST_F(AppendTest, MergingKeepsNumbersAndDropsWhatWasDeleted) {
+TEST_F(SnapshotProducerTest, MergingKeepsNumbersAndDropsWhatWasDeleted) {
   TableMetadata table = EmptyTable({{"commit.manifest.min-count-to-merge", "3"}});
   table = Add(table, "a");
   const int64_t first_id = *table.current_snapshot_id;
@@ -224,7 +224,7 @@ TEST_F(AppendTest, MergingKeepsNumbersAndDropsWhatWasDeleted) {
   check(2, "a", EntryStatus::kExisting, 1, first_id);
 }
 
-TEST_F(AppendTest, DeleteManifestsAndManifestsWithoutLiveFiles) {
+TEST_F(SnapshotProducerTest, DeleteManifestsAndManifestsWithoutLiveFiles) {
   TableMetadata table = Add(EmptyTable({{"commit.manifest.min-count-to-merge", "2"}}), "a");
   auto manifests = Manifests(table);
   ManifestFile deletes = manifests[0];
@@ -249,21 +249,21 @@ TEST_F(AppendTest, DeleteManifestsAndManifestsWithoutLiveFiles) {
   EXPECT_EQ(delete_files, 1);
 }
 
-TEST_F(AppendTest, HonoursTheMetadataPath) {
+TEST_F(SnapshotProducerTest, HonoursTheMetadataPath) {
   const TableMetadata table = Add(EmptyTable({{"write.metadata.path", "mem://elsewhere/m/"}}), "a");
   for (const std::string& location : io_.Locations())
     EXPECT_TRUE(location.starts_with("mem://elsewhere/m/")) << location;
   EXPECT_EQ(LiveFiles(table).size(), 1u);
 }
 
-TEST_F(AppendTest, KeepsTheRetentionOfMain) {
+TEST_F(SnapshotProducerTest, KeepsTheRetentionOfMain) {
   TableMetadata table = Add(EmptyTable(), "a");
   table.refs["main"].min_snapshots_to_keep = 17;
   table = Add(table, "b");
   EXPECT_EQ(table.refs["main"].min_snapshots_to_keep, 17);
 }
 
-TEST_F(AppendTest, RefusesV3AndUnknownSpecs) {
+TEST_F(SnapshotProducerTest, RefusesV3AndUnknownSpecs) {
   TableMetadata table = EmptyTable();
   iceberg::DataFile file = FileOfDay("a", 1);
   file.spec_id = 9;
@@ -275,7 +275,7 @@ TEST_F(AppendTest, RefusesV3AndUnknownSpecs) {
   EXPECT_TRUE(io_.Locations().empty());
 }
 
-TEST_F(AppendTest, ManyFilesMakeManifestsOfTheTargetSize) {
+TEST_F(SnapshotProducerTest, ManyFilesMakeManifestsOfTheTargetSize) {
   std::vector<iceberg::DataFile> files;
   for (int i = 0; i < 1'000; ++i) files.push_back(FileOfDay(fmt::format("{}", i), i));
   const auto table = AppendTo(io_, EmptyTable({{"commit.manifest.target-size-bytes", "75000"}}), files, "c");
@@ -285,7 +285,7 @@ TEST_F(AppendTest, ManyFilesMakeManifestsOfTheTargetSize) {
   EXPECT_EQ(table->CurrentSnapshot()->summary.at("changed-partition-count"), "1000");
 }
 
-TEST_F(AppendTest, ACorruptManifestListIsNamed) {
+TEST_F(SnapshotProducerTest, ACorruptManifestListIsNamed) {
   const TableMetadata table = Add(EmptyTable(), "a");
   const std::string list = table.CurrentSnapshot()->manifest_list;
   ASSERT_TRUE(io_.Replace(list, "garbage").ok());
@@ -294,7 +294,7 @@ TEST_F(AppendTest, ACorruptManifestListIsNamed) {
   EXPECT_NE(MessageOf(failed.status()).find(list), std::string::npos);
 }
 
-TEST_F(AppendTest, TheThousandthCommitCostsWhatTheTenthDid) {
+TEST_F(SnapshotProducerTest, TheThousandthCommitCostsWhatTheTenthDid) {
   TableMetadata table = EmptyTable();
   std::vector<int64_t> costs;
   size_t manifests_max = 0;
@@ -302,7 +302,7 @@ TEST_F(AppendTest, TheThousandthCommitCostsWhatTheTenthDid) {
   for (int i = 1; i <= 1'000; ++i) {
     const int64_t before = io_.bytes_read() + io_.bytes_written();
     const std::string name = fmt::format("{:04}.parquet", i);
-    Append append(io_, RequestOf({FileOfDay(name, 19944 + i / 24)}, "commit-" + name));
+    SnapshotProducer append(io_, RequestOf({FileOfDay(name, 19944 + i / 24)}, "commit-" + name));
     const PreparedSnapshot prepared = append.Prepare(table, 1'000 + i).ValueOrDie();
     costs.push_back(io_.bytes_read() + io_.bytes_written() - before);
     // Only what the next commit needs, so that the loop measures this layer and not the metadata's growth.
