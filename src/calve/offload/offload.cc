@@ -289,6 +289,10 @@ class Offload {
     }
     ARROW_RETURN_NOT_OK(outcome.status());
     if (outcome->outcome == CommitOutcome::kLostRace) return false;
+    if (outcome->outcome == CommitOutcome::kRolledBack) {
+      return MakeError(ErrorKind::kFailed, "the window was committed, but main was moved away from it meanwhile",
+                       "If that was meant, the next run offloads the window again.");
+    }
     result_.snapshot_id = outcome->snapshot_id;
     result_.watermark = plan.window.to;
     return true;
