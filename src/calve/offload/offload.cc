@@ -162,7 +162,9 @@ class Offload {
     if (!tip) return std::nullopt;
     auto total = tip->summary.find("total-records");
     if (total != tip->summary.end() && total->second == "0") return std::nullopt;
-    if (context_.journal) {
+    // Only where calve never was: a main that was rolled back to before its first window needs all rows again.
+    bool known = plan.target.table->metadata.properties.contains(kWatermarkProperty);
+    if (context_.journal && !known) {
       auto row = context_.journal->ReadWatermark(plan.table.name);
       if (row.ok() && *row && (*row)->status == "success") {
         Note(fmt::format("adopted the watermark {} of offload_watermarks",

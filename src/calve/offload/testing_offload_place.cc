@@ -40,24 +40,6 @@ std::shared_ptr<arrow::Array> Column(const arrow::Table& table, const std::strin
   return chunks->chunk(0);
 }
 
-void ReadFile(storage::FileIO& file_io, const std::string& location, std::vector<ColdRow>& rows) {
-  auto input = file_io.OpenInput(location);
-  Must(input);
-  auto reader = parquet::arrow::OpenFile(*input, arrow::default_memory_pool());
-  Must(reader);
-  (*reader)->set_use_threads(false);  // tests fork
-  auto table = (*reader)->ReadTable();
-  Must(table);
-  auto ts = std::static_pointer_cast<arrow::TimestampArray>(Column(**table, "ts"));
-  auto id = std::static_pointer_cast<arrow::Int64Array>(Column(**table, "id"));
-  auto symbol = std::static_pointer_cast<arrow::StringArray>(Column(**table, "symbol"));
-  auto extra = std::static_pointer_cast<arrow::Int32Array>(Column(**table, "extra"));
-  for (int64_t i = 0; i < (*table)->num_rows(); ++i) {
-    rows.push_back(
-        {ts->Value(i), id->Value(i), symbol->GetString(i), extra && extra->IsValid(i) ? extra->Value(i) : -1});
-  }
-}
-
 }  // namespace
 
 const char* NameOf(CatalogKind kind) { return kind == CatalogKind::kHadoop ? "hadoop" : "sql"; }
@@ -91,13 +73,35 @@ Result<OffloadResult> OffloadProcess::Run() {
   return OffloadTable(context, place_.request);
 }
 
+std::vector<ColdRow> ReadDataFile(storage::FileIO& file_io, const std::string& location) {
+  std::vector<ColdRow> rows;
+  auto input = file_io.OpenInput(location);
+  Must(input);
+  auto reader = parquet::arrow::OpenFile(*input, arrow::default_memory_pool());
+  Must(reader);
+  (*reader)->set_use_threads(false);  // tests fork
+  auto table = (*reader)->ReadTable();
+  Must(table);
+  auto ts = std::static_pointer_cast<arrow::TimestampArray>(Column(**table, "ts"));
+  auto id = std::static_pointer_cast<arrow::Int64Array>(Column(**table, "id"));
+  auto symbol = std::static_pointer_cast<arrow::StringArray>(Column(**table, "symbol"));
+  auto extra = std::static_pointer_cast<arrow::Int32Array>(Column(**table, "extra"));
+  for (int64_t i = 0; i < (*table)->num_rows(); ++i) {
+    rows.push_back(
+        {ts->Value(i), id->Value(i), symbol->GetString(i), extra && extra->IsValid(i) ? extra->Value(i) : -1});
+  }
+  return rows;
+}
+
 std::vector<ColdRow> ReadColdRows(storage::FileIO& file_io, const iceberg::TableMetadata& metadata) {
   std::vector<ColdRow> rows;
   const iceberg::Snapshot* tip = metadata.CurrentSnapshot();
   if (!tip) return rows;
   auto files = table::ListDataFiles(file_io, metadata, tip->snapshot_id);
   Must(files);
-  for (const iceberg::DataFile& file : *files) ReadFile(file_io, file.file_path, rows);
+  for (const iceberg::DataFile& file : *files) {
+    for (ColdRow& row : ReadDataFile(file_io, file.file_path)) rows.push_back(std::move(row));
+  }
   return rows;
 }
 

@@ -75,6 +75,7 @@ class OffloadProcess : public ProgressSink {
   StopToken stop_;
 };
 
+std::vector<ColdRow> ReadDataFile(storage::FileIO& file_io, const std::string& location);
 // The rows of main's tip.
 std::vector<ColdRow> ReadColdRows(storage::FileIO& file_io, const iceberg::TableMetadata& metadata);
 // Paths of all files that the table needs: its metadata and that in its log, and of every snapshot the manifest list,
