@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "calve/base/random.h"
+#include "calve/offload/table_lease.h"
 #include "calve/offload/target.h"
 
 namespace calve::offload {
@@ -45,6 +46,8 @@ class Offload {
   Offload(const OffloadContext& context, const OffloadRequest& request) : context_(context), request_(request) {}
 
   Result<OffloadResult> Run() {
+    std::optional<TableLease> lease;
+    if (Begin(lease)) return std::move(result_);
     for (int round = 1; round <= kRoundsMax; ++round) {
       ARROW_RETURN_NOT_OK(context_.stop.Check());
       ARROW_ASSIGN_OR_RAISE(bool done, Round());
@@ -64,6 +67,21 @@ class Offload {
   void Note(std::string text) {
     context_.progress.Note(text);
     result_.notes.push_back(std::move(text));
+  }
+
+  // Takes the table's lease. True: another calve has it, and there is nothing to do.
+  bool Begin(std::optional<TableLease>& lease) {
+    if (!context_.journal || request_.dry_run || request_.lease_micros <= 0) return false;
+    std::string table = fmt::format("{} in {}", request_.target.ToString(), context_.catalog.name());
+    lease.emplace(*context_.journal, context_.clock, std::move(table), request_.lease_micros);
+    auto other = lease->Acquire();
+    // Correctness does not depend on it: without a journal that works there is only more to do twice.
+    if (!other.ok()) Note(fmt::format("the journal could not be asked who works here: {}", MessageOf(other.status())));
+    if (!other.ok() || !*other) return false;
+    result_.table = request_.source_table;
+    result_.target = request_.target.ToString();
+    result_.held_by = **other;
+    return true;
   }
 
   void Tell(const std::string& phase, int64_t rows, int64_t bytes_read, int64_t bytes_written) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -146,7 +147,10 @@ class World {
       engine.Insert({kNoon + static_cast<int64_t>(Below(100)), last_foreign_, "f"});
     }
     SlicePlan slice;
-    slice.sql = "SELECT `ts`, `id`, `symbol`";
+    const auto& fields = metadata->schema().fields;
+    bool extra = std::any_of(fields.begin(), fields.end(), [](const auto& field) { return field.name == "extra"; });
+    if (extra) engine.AddColumn();
+    slice.sql = extra ? "SELECT `ts`, `id`, `symbol`, `extra`" : "SELECT `ts`, `id`, `symbol`";
     slice.window.to = kNoon * 2;
     slice.write = {metadata->schema(), metadata->spec(), metadata->location + "/data", RandomUuid()};
     StopToken stop;

@@ -34,6 +34,15 @@ class FaultInjectingJournal : public journal::Journal {
   Result<std::optional<journal::WatermarkRow>> ReadWatermark(const std::string& table_name) override {
     return Guard("read-watermark", table_name, [&] { return inner_.ReadWatermark(table_name); });
   }
+  Result<journal::Lease> AcquireLease(const journal::Lease& wanted) override {
+    return Guard("acquire-lease", wanted.table, [&] { return inner_.AcquireLease(wanted); });
+  }
+  Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) override {
+    return inner_.RenewLease(table, holder, until);  // at moments of its own: no point of a sequence
+  }
+  Status ReleaseLease(const std::string& table, const std::string& holder) override {
+    return Guard("release-lease", table, [&] { return inner_.ReleaseLease(table, holder); });
+  }
 
  private:
   template <typename Call>
