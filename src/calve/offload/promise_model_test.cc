@@ -27,6 +27,11 @@ using storage::FaultList;
 constexpr TimestampMicros kNoon = 1'723'204'800'000'000;
 constexpr int64_t kForeign = 1'000'000'000;  // ids from here on are another engine's
 constexpr int kStepsOfAWorld = 80;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr uint64_t kStepsUsual = 320;
+#else
+constexpr uint64_t kStepsUsual = 2400;
+#endif
 
 // What a snapshot must hold: the source's rows up to the watermark, and these rows of other engines.
 struct Expected {
@@ -393,7 +398,7 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 
 TEST(PromiseModel, HoldsThroughRandomSequences) {
   uint64_t seed = FromEnvironment("CALVE_MODEL_SEED", 20240809);
-  uint64_t steps = FromEnvironment("CALVE_MODEL_STEPS", 2400);
+  uint64_t steps = FromEnvironment("CALVE_MODEL_STEPS", kStepsUsual);
   std::printf("seed %lu, %lu steps\n", seed, steps);
   for (uint64_t done = 0; done < steps && !HasFailure(); done += kStepsOfAWorld, ++seed) {
     SCOPED_TRACE(fmt::format("CALVE_MODEL_SEED={} CALVE_MODEL_STEPS={}", seed, kStepsOfAWorld));
