@@ -3,16 +3,12 @@
   pyiceberg_job.py DATA WAREHOUSE --table T --from TS --to TS --report FILE
 """
 
-import argparse
 import ctypes
-import json
 import os
-import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
-
+import embedded_job  # first: it says where the engine is found
 import pyarrow
 from embedded_clickhouse import Engine, EngineError
 from pyiceberg.catalog.sql import SqlCatalog
@@ -57,14 +53,7 @@ def target(warehouse):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("data")
-    parser.add_argument("warehouse")
-    parser.add_argument("--table", required=True)
-    parser.add_argument("--from", dest="begin", required=True)
-    parser.add_argument("--to", dest="end", required=True)
-    parser.add_argument("--report", required=True)
-    options = parser.parse_args()
+    options = embedded_job.options()
     table = target(options.warehouse)
     with ArrowEngine(options.data) as engine:
         began = time.monotonic()
@@ -75,8 +64,7 @@ def main():
             f"AND t.exchange_timestamp <= '{options.end}' SETTINGS output_format_arrow_parallel_encoding = 0")
         table.append(rows)
         seconds = time.monotonic() - began
-        with open(options.report, "w", encoding="utf-8") as file:
-            json.dump({"job_seconds": seconds, "rows": rows.num_rows}, file)
+        embedded_job.report(options.report, seconds)
         sys.stdout.flush()
         os._exit(0)  # the Arrow table still points into the engine
 
