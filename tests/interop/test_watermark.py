@@ -195,7 +195,7 @@ def test_two_calves_at_once(any_cold, hot, duckdb, http_server):
     insert_trades(hot, 0, 4000)
     with http_server(hot) as server:
         for count in range(400, 4001, 400):
-            arguments = hot.arguments("trades", "--until", through(count), "--json", source=server.url)
+            arguments = hot.arguments("trades", "--until", through(count), "--json", "--lease", "0", source=server.url)
             racers = [program.start(*arguments) for _ in range(3)]
             ends = [(racer.communicate(timeout=120), racer.returncode) for racer in racers]
             for (out, err), code in ends:

@@ -28,7 +28,7 @@ struct OffloadFlags {
   OutputFlags output;
   std::string source_table, target_table, timestamp_col, sequence_col, layer, buffer = "5m", until, start_from;
   std::vector<std::string> partition_by, types, expressions, excluded, properties;
-  std::string view, sort_by, new_columns = "add", memory = "512MiB";
+  std::string view, sort_by, new_columns = "add", memory = "512MiB", lease = "10m";
   bool dry_run = false;
 };
 
@@ -93,6 +93,13 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
                   "for a target with rows that calve did not put there: rows up to this TIME "
                   "are in it, or 'beginning' to load all")
       ->group(window);
+  command
+      .add_option("--lease", flags.lease,
+                  "while this run works, others that share the journal skip the table; one that was killed or hangs is "
+                  "waited for at most so long. 0: no lease")
+      ->envname("CALVE_LEASE")
+      ->capture_default_str()
+      ->group(window);
   command.add_flag("--dry-run", flags.dry_run, "say what would be done, and change nothing")->group(window);
   command.add_option("--memory", flags.memory, "for blocks in flight and open files together")
       ->envname("CALVE_MEMORY")
@@ -149,6 +156,7 @@ Result<offload::OffloadRequest> RequestOf(const OffloadFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(request.settings, ParsePairs("--setting", flags.source.settings));
   ARROW_ASSIGN_OR_RAISE(request.memory_bytes, ParseBytes(flags.memory));
   request.view = flags.view;
+  ARROW_ASSIGN_OR_RAISE(request.lease_micros, ParseDuration(flags.lease));
   request.dry_run = flags.dry_run;
   return request;
 }
@@ -157,7 +165,22 @@ Json TimeOrNull(const std::optional<TimestampMicros>& time) {
   return time ? Json(FormatTimestamp(*time)) : Json(nullptr);
 }
 
+// A run that another calve's lease kept from working.
+Json SkippedJson(const offload::OffloadResult& r) {
+  const journal::Lease& lease = *r.held_by;
+  return {{"table", r.table},
+          {"target", r.target},
+          {"rows", 0},
+          {"skipped", true},
+          {"held_by",
+           {{"host", lease.host},
+            {"pid", lease.pid},
+            {"since", FormatTimestamp(lease.since)},
+            {"until", FormatTimestamp(lease.until)}}}};
+}
+
 Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
+  if (r.held_by) return SkippedJson(r);
   Json json;
   json["table"] = r.table;
   json["target"] = r.target;
@@ -190,7 +213,11 @@ std::string WindowText(const offload::Window& window) {
 
 void PrintResult(const offload::OffloadResult& r, bool dry_run) {
   std::string head = fmt::format("{} -> {}: ", r.table, r.target);
-  if (r.window.empty()) {
+  if (r.held_by) {
+    head += fmt::format(
+        "skipped, another calve works on it: process {} on {}, since {}; its lease ends at {} unless it renews it",
+        r.held_by->pid, r.held_by->host, FormatTimestamp(r.held_by->since), FormatTimestamp(r.held_by->until));
+  } else if (r.window.empty()) {
     head += fmt::format("nothing to do, the window {} is empty", WindowText(r.window));
   } else if (dry_run) {
     head += fmt::format("would offload {} rows of the window {}\n  query      {}", HumanCount(r.rows_expected),

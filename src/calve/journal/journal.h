@@ -41,6 +41,18 @@ struct WatermarkRow {
   std::string last_error_message;
 };
 
+// Who works on a table, and until when others keep away from it. A courtesy that saves work: correctness never depends
+// on it, so it may be lost with the journal at any time.
+struct Lease {
+  std::string table;   // the target's name and its catalog's
+  std::string holder;  // a UUID of the run
+  std::string host;
+  int64_t pid = 0;
+  int64_t process_start = 0;  // ticks since the host's boot: tells a process from a later one with its pid
+  TimestampMicros since = 0;
+  TimestampMicros until = 0;
+};
+
 // Thread-safe; several processes may use one journal. Every call is one transaction.
 class Journal {
  public:
@@ -55,6 +67,14 @@ class Journal {
   // Counts a failure: status failed, failure_count + 1, the message; the watermark itself is left alone.
   virtual Status WriteFailure(const std::string& table_name, const std::string& message, TimestampMicros now) = 0;
   virtual Result<std::optional<WatermarkRow>> ReadWatermark(const std::string& table_name) = 0;
+
+  // Takes the table's lease where nobody has it, or who has it let it end by wanted.since. The lease in force then:
+  // `wanted`, or another's.
+  virtual Result<Lease> AcquireLease(const Lease& wanted) = 0;
+  // Moves the end of the holder's lease. False: it is not the holder's any more.
+  virtual Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) = 0;
+  // OK also where it is not the holder's.
+  virtual Status ReleaseLease(const std::string& table, const std::string& holder) = 0;
 };
 
 // "sqlite:///FILE" (three slashes: relative to the working directory, four: absolute, as SQLAlchemy writes them).

@@ -188,4 +188,55 @@ Result<std::optional<WatermarkRow>> SqliteJournal::ReadWatermark(const std::stri
   return row;
 }
 
+Result<Lease> SqliteJournal::AcquireLease(const Lease& wanted) {
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
+  ARROW_ASSIGN_OR_RAISE(Transaction transaction, Transaction::Begin(*database));
+  ARROW_ASSIGN_OR_RAISE(Statement select, database->Prepare("SELECT holder, host, pid, process_start, since, until "
+                                                            "FROM calve_leases WHERE table_name = ?"));
+  ARROW_ASSIGN_OR_RAISE(bool found, select.Bind(wanted.table).Step());
+  if (found) {
+    Lease held{wanted.table, select.Text(0), select.Text(1), select.Int(2), select.Int(3), 0, 0};
+    auto since = Time(select, 4), until = Time(select, 5);
+    // One that does not parse is nobody's.
+    if (since.ok() && until.ok() && *until > wanted.since && held.holder != wanted.holder) {
+      held.since = *since;
+      held.until = *until;
+      return held;
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(Statement insert,
+                        database->Prepare("INSERT OR REPLACE INTO calve_leases(table_name, holder, host, "
+                                          "pid, process_start, since, until) VALUES (?,?,?,?,?,?,?)"));
+  insert.Bind(wanted.table, wanted.holder, wanted.host, wanted.pid, wanted.process_start, FormatTimestamp(wanted.since),
+              FormatTimestamp(wanted.until));
+  ARROW_RETURN_NOT_OK(insert.Run());
+  ARROW_RETURN_NOT_OK(transaction.Commit());
+  return wanted;
+}
+
+Result<bool> SqliteJournal::RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) {
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
+  ARROW_ASSIGN_OR_RAISE(Transaction transaction, Transaction::Begin(*database));
+  ARROW_ASSIGN_OR_RAISE(Statement update,
+                        database->Prepare("UPDATE calve_leases SET until = ? WHERE table_name = ? AND holder = ?"));
+  update.Bind(FormatTimestamp(until), table, holder);
+  ARROW_RETURN_NOT_OK(update.Run());
+  bool ours = sqlite3_changes(database->handle()) == 1;
+  ARROW_RETURN_NOT_OK(transaction.Commit());
+  return ours;
+}
+
+Status SqliteJournal::ReleaseLease(const std::string& table, const std::string& holder) {
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
+  ARROW_ASSIGN_OR_RAISE(Transaction transaction, Transaction::Begin(*database));
+  ARROW_ASSIGN_OR_RAISE(Statement remove,
+                        database->Prepare("DELETE FROM calve_leases WHERE table_name = ? AND holder = ?"));
+  remove.Bind(table, holder);
+  ARROW_RETURN_NOT_OK(remove.Run());
+  return transaction.Commit();
+}
+
 }  // namespace calve::journal

@@ -26,6 +26,9 @@ class SqliteJournal : public Journal {
   Status WriteWatermark(const WatermarkRow& row, TimestampMicros now) override;
   Status WriteFailure(const std::string& table_name, const std::string& message, TimestampMicros now) override;
   Result<std::optional<WatermarkRow>> ReadWatermark(const std::string& table_name) override;
+  Result<Lease> AcquireLease(const Lease& wanted) override;
+  Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) override;
+  Status ReleaseLease(const std::string& table, const std::string& holder) override;
 
  private:
   explicit SqliteJournal(std::string path) : path_(std::move(path)) {}

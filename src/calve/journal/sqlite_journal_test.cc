@@ -122,6 +122,20 @@ TEST(SqliteJournal, AJournalOfANewerCalveIsRefused) {
   EXPECT_THAT(MessageOf(status), HasSubstr("99"));
 }
 
+TEST(SqliteJournal, AnOlderSchemaGetsWhatItLacks) {
+  fs::path path = NextPath();
+  auto old = OpenJournal(UriOf(path)).ValueOrDie();
+  ASSERT_TRUE(old->WriteFailure("trades", "kept", kNow).ok());
+  {
+    auto raw = sqlite::Database::Open(path, 1'000).ValueOrDie();
+    ASSERT_TRUE(raw.Execute("DROP TABLE calve_leases").ok());
+    ASSERT_TRUE(raw.Execute("UPDATE calve_schema_version SET version = 1").ok());
+  }
+  auto journal = OpenJournal(UriOf(path)).ValueOrDie();
+  EXPECT_TRUE(journal->AcquireLease({"t", "a", "h", 1, 2, kNow, kNow + 1}).ok());
+  EXPECT_EQ(journal->ReadWatermark("trades").ValueOrDie()->last_error_message, "kept");
+}
+
 TEST(SqliteJournal, AWriterThatHoldsTheLockMakesOthersRetry) {
   fs::path path = NextPath();
   auto journal = OpenJournal(UriOf(path)).ValueOrDie();

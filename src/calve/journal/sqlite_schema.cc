@@ -40,6 +40,14 @@ CREATE TABLE IF NOT EXISTS calve_runs(
   pid BIGINT NOT NULL);
 CREATE INDEX IF NOT EXISTS calve_runs_by_start ON calve_runs(started_at);
 CREATE INDEX IF NOT EXISTS calve_runs_by_table ON calve_runs(table_name, started_at);
+CREATE TABLE IF NOT EXISTS calve_leases(
+  table_name TEXT PRIMARY KEY,
+  holder TEXT NOT NULL,
+  host TEXT NOT NULL,
+  pid BIGINT NOT NULL,
+  process_start BIGINT NOT NULL,
+  since TEXT NOT NULL,
+  until TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS calve_schema_version(version INTEGER NOT NULL);
 )";
 
@@ -74,10 +82,11 @@ Status SetUpConnection(sqlite::Database& database) {
 Status PrepareJournal(sqlite::Database& database) {
   ARROW_RETURN_NOT_OK(SetUpConnection(database));
   ARROW_ASSIGN_OR_RAISE(std::optional<int64_t> version, SchemaVersion(database));
-  if (!version) {
+  if (!version || *version < kJournalSchemaVersion) {
     ARROW_ASSIGN_OR_RAISE(sqlite::Transaction transaction, sqlite::Transaction::Begin(database));
     ARROW_ASSIGN_OR_RAISE(version, SchemaVersion(database));  // another process may have been first
-    if (!version) {
+    if (!version || *version < kJournalSchemaVersion) {
+      // From version 1 (without leases) as well: tables were only ever added.
       ARROW_RETURN_NOT_OK(database.Execute(kTables));
       ARROW_RETURN_NOT_OK(database.Execute(
           fmt::format("INSERT INTO calve_schema_version(version) VALUES ({})", kJournalSchemaVersion).c_str()));

@@ -152,6 +152,61 @@ TEST_P(JournalConformance, ATableThatNeverSucceededHasTheEpochAsItsWatermark) {
   EXPECT_FALSE(row.last_successful_run.has_value());
 }
 
+Lease LeaseOf(const std::string& holder, TimestampMicros since, TimestampMicros until) {
+  return Lease{"cold.trades in hadoop", holder, "host-1", 4242, 99, since, until};
+}
+
+TEST_P(JournalConformance, ALeaseIsHeldByOne) {
+  auto journal = Open();
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("a", kNow, kNow + 10)).ValueOrDie().holder, "a");
+  Lease held = Open()->AcquireLease(LeaseOf("b", kNow + 9, kNow + 20)).ValueOrDie();
+  EXPECT_EQ(held.holder, "a");
+  EXPECT_EQ(held.host, "host-1");
+  EXPECT_EQ(held.pid, 4242);
+  EXPECT_EQ(held.process_start, 99);
+  EXPECT_EQ(held.since, kNow);
+  EXPECT_EQ(held.until, kNow + 10);
+  Lease other = LeaseOf("b", kNow, kNow + 10);
+  other.table = "cold.quotes";
+  EXPECT_EQ(journal->AcquireLease(other).ValueOrDie().holder, "b") << "another table's";
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("a", kNow + 1, kNow + 30)).ValueOrDie().until, kNow + 30) << "its own again";
+}
+
+TEST_P(JournalConformance, ALeaseThatEndedIsTakenOver) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->AcquireLease(LeaseOf("a", kNow, kNow + 10)).ok());
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("b", kNow + 10, kNow + 20)).ValueOrDie().holder, "b");
+  EXPECT_FALSE(journal->RenewLease(LeaseOf("a", 0, 0).table, "a", kNow + 99).ValueOrDie());
+  ASSERT_TRUE(journal->ReleaseLease(LeaseOf("a", 0, 0).table, "a").ok());
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("c", kNow + 11, kNow + 30)).ValueOrDie().holder, "b") << "still the other's";
+}
+
+TEST_P(JournalConformance, ALeaseIsRenewedAndReleased) {
+  auto journal = Open();
+  std::string table = LeaseOf("a", 0, 0).table;
+  EXPECT_FALSE(journal->RenewLease(table, "a", kNow).ValueOrDie()) << "never taken";
+  ASSERT_TRUE(journal->AcquireLease(LeaseOf("a", kNow, kNow + 10)).ok());
+  EXPECT_TRUE(journal->RenewLease(table, "a", kNow + 50).ValueOrDie());
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("b", kNow + 20, kNow + 60)).ValueOrDie().holder, "a");
+  ASSERT_TRUE(journal->ReleaseLease(table, "a").ok());
+  ASSERT_TRUE(journal->ReleaseLease(table, "a").ok());
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("b", kNow + 21, kNow + 60)).ValueOrDie().holder, "b");
+}
+
+TEST_P(JournalConformance, OfThreadsThatWantALeaseOneGetsIt) {
+  auto journal = Open();
+  std::vector<std::string> told(8);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < told.size(); ++t) {
+    threads.emplace_back([&, t] {
+      auto own = t % 2 ? Open() : nullptr;
+      told[t] = (own ? *own : *journal).AcquireLease(LeaseOf(std::to_string(t), kNow, kNow + 10)).ValueOrDie().holder;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(told, ::testing::Each(told[0]));
+}
+
 TEST_P(JournalConformance, ThreadsShareOneJournal) {
   auto journal = Open();
   std::vector<std::thread> threads;

@@ -37,16 +37,18 @@ class Committer {
     Status last;
     for (int attempt = 1; policy.MayTry(attempt, (clock_.Now() - began) / 1000); ++attempt) {
       if (attempt > 1) {
-        ARROW_RETURN_NOT_OK(sleep_(policy.WaitMs(attempt, RandomUnit())));
+        Status slept = sleep_(policy.WaitMs(attempt, RandomUnit()));
+        if (!slept.ok()) return GiveUp(slept);
         auto reloaded = catalog_.LoadTable(commit_.ident);
         if (!reloaded.ok()) {
           last = reloaded.status();
           continue;  // the catalog does not answer: that proves nothing, look again
         }
         table = std::move(*reloaded);
-        ARROW_ASSIGN_OR_RAISE(NextStep next, DecideNextStep(table.metadata, planned.metadata.table_uuid,
-                                                            commit_.stamp.commit_id, commit_.planned_from));
-        if (next != NextStep::kTryAgain) return Settle(next, table);
+        auto next =
+            DecideNextStep(table.metadata, planned.metadata.table_uuid, commit_.stamp.commit_id, commit_.planned_from);
+        if (!next.ok()) return GiveUp(next.status());
+        if (*next != NextStep::kTryAgain) return Settle(*next, table);
       }
       last = TryOnce(table.metadata);
       if (last.ok()) return Done(*committed_);
@@ -90,11 +92,17 @@ class Committer {
     switch (next) {
       case NextStep::kDone: {
         auto trace = FindCommit(table.metadata, commit_.stamp.commit_id);
-        return CommittedWindow{CommitOutcome::kCommitted, trace ? trace->snapshot_id : 0, true};
+        int64_t snapshot_id = trace ? trace->snapshot_id : 0;
+        // Which try it was is known again: what the others wrote is of no use, as in Done().
+        if (const iceberg::Snapshot* landed = table.metadata.FindSnapshot(snapshot_id)) {
+          table::PreparedSnapshot committed{*landed, {}, {}};
+          Status cleaned = append_.DeleteUnused(&committed);
+          static_cast<void>(cleaned);
+        }
+        return CommittedWindow{CommitOutcome::kCommitted, snapshot_id, true};
       }
       case NextStep::kRolledBack:
-        return MakeError(ErrorKind::kFailed, "the window was committed, but main was moved away from it meanwhile",
-                         "If that was meant, the next run offloads the window again.");
+        return CommittedWindow{CommitOutcome::kRolledBack, 0, unknown_};
       default:
         // Not in, and with the watermark moved it never can be: a late effect would fail its own compare-and-set.
         if (!unknown_) {

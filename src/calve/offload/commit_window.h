@@ -24,7 +24,8 @@ struct WindowCommit {
 
 enum class CommitOutcome {
   kCommitted,
-  kLostRace,  // somebody else moved the watermark first; our snapshot is proven not to be in
+  kLostRace,    // somebody else moved the watermark first; our snapshot is proven not to be in
+  kRolledBack,  // it was in, and somebody moved main away from it: its snapshot still holds the files
 };
 
 struct CommittedWindow {

@@ -2,13 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include "calve/offload/testing_scripted_catalog.h"
+#include "calve/catalog/testing_fault_catalog.h"
 #include "calve/offload/testing_tables.h"
 #include "calve/storage/testing_temp_dir.h"
 #include "calve/table/snapshot_producer.h"
 
 namespace calve::offload {
 namespace {
+
+using catalog::CommitFault;
 
 constexpr TimestampMicros kNoon = 1'723'204'800'000'000;
 
@@ -83,7 +85,7 @@ class CommitWindowTest : public testing::Test {
   SystemClock clock_;
   std::unique_ptr<storage::FileIO> file_io_;
   std::unique_ptr<catalog::Catalog> hadoop_;
-  std::optional<ScriptedCatalog> scripted_;
+  std::optional<catalog::FaultInjectingCatalog> scripted_;
   catalog::TableIdent ident_{{"cold"}, "trades"};
   catalog::LoadedTable table_;
 };
@@ -213,6 +215,73 @@ TEST_F(CommitWindowTest, AProvenRefusalIsAnErrorAndLeavesTheTableAndNoFilesOfIt)
   EXPECT_EQ(KindOf(status), ErrorKind::kFailed);
   EXPECT_EQ(MetadataFiles(), before);
   EXPECT_EQ(TotalRecords(), "none");
+}
+
+// The answer is lost, and before anybody looks main is moved back: the snapshot is still there, and so must its files
+// be.
+TEST_F(CommitWindowTest, ARollbackOverALostAnswerIsToldAndLeavesTheSnapshotItsFiles) {
+  ASSERT_TRUE(Commit(Window("id-0", kNoon)).ok());
+  table_ = *hadoop_->LoadTable(ident_);
+  int64_t before = *table_.metadata.current_snapshot_id;
+  WindowCommit window = Window("id-1", kNoon + 1);
+  window.planned_from = kNoon;
+  scripted_->faults = {CommitFault::kLostAnswer};
+  scripted_->after_commit = [&] {
+    std::vector<iceberg::TableUpdate> updates = {iceberg::SetSnapshotRef{"main", {before, true, {}, {}, {}}}};
+    ASSERT_TRUE(hadoop_->CommitTable(ident_, {}, updates).ok());
+  };
+  auto done = Commit(window);
+  ASSERT_TRUE(done.ok()) << done.status().ToString();
+  EXPECT_EQ(done->outcome, CommitOutcome::kRolledBack);
+  auto metadata = hadoop_->LoadTable(ident_)->metadata;
+  ASSERT_EQ(metadata.snapshots.size(), 2u);
+  EXPECT_TRUE(*file_io_->Exists(metadata.snapshots[1].manifest_list));
+}
+
+// What cannot be read tells nothing: after an unknown outcome the answer stays unknown, and everything is kept.
+TEST_F(CommitWindowTest, AnUnreadableWatermarkAfterALostRequestIsNoProof) {
+  scripted_->faults = {CommitFault::kLostRequest};
+  scripted_->after_commit = [&] {
+    auto loaded = *hadoop_->LoadTable(ident_);
+    table::Append append(*file_io_, {{}, {{"calve.window-to", "noon"}}, "engine"});
+    auto prepared = *append.Prepare(loaded.metadata, clock_.Now() / 1000);
+    ASSERT_TRUE(hadoop_->CommitTable(ident_, prepared.requirements, prepared.updates).ok());
+  };
+  size_t before = MetadataFiles();
+  EXPECT_EQ(KindOf(Commit(Window("id-1", kNoon)).status()), ErrorKind::kUnknownOutcome);
+  // A list and a version of the engine's, a manifest and a list of ours.
+  EXPECT_EQ(MetadataFiles(), before + 4);
+}
+
+// A lost answer, then another writer's commits on top: ours is found among the ancestors.
+TEST_F(CommitWindowTest, ALostAnswerUnderAnotherWritersCommitIsFound) {
+  scripted_->faults = {CommitFault::kLostAnswer};
+  scripted_->after_commit = [&] { OtherAppend(""); };
+  auto done = *Commit(Window("id-1", kNoon));
+  EXPECT_EQ(done.outcome, CommitOutcome::kCommitted);
+  EXPECT_TRUE(done.outcome_was_unknown);
+  EXPECT_EQ(scripted_->commits, 1);
+  EXPECT_EQ(TotalRecords(), "10");
+}
+
+// A commit that arrives after the cycle gave it up, or after the next cycle took its place, changes nothing.
+TEST_F(CommitWindowTest, AnEffectThatArrivesAfterTheNextCycleIsRefused) {
+  table_.metadata.properties["commit.retry.num-retries"] = "0";
+  scripted_->faults = {CommitFault::kHeldEffect};
+  EXPECT_EQ(KindOf(Commit(Window("id-1", kNoon)).status()), ErrorKind::kUnknownOutcome);
+  EXPECT_EQ(Commit(Window("id-2", kNoon))->outcome, CommitOutcome::kCommitted);
+  EXPECT_EQ(KindOf(scripted_->held->ArriveAt(*hadoop_)), ErrorKind::kConflict);
+  EXPECT_EQ(TotalRecords(), "10");
+}
+
+TEST_F(CommitWindowTest, AnEffectThatArrivesDuringTheNextCycleWins) {
+  table_.metadata.properties["commit.retry.num-retries"] = "0";
+  scripted_->faults = {CommitFault::kHeldEffect};
+  EXPECT_EQ(KindOf(Commit(Window("id-1", kNoon)).status()), ErrorKind::kUnknownOutcome);
+  table_.metadata.properties.clear();
+  scripted_->before_commit = [&] { ASSERT_TRUE(scripted_->held->ArriveAt(*hadoop_).ok()); };
+  EXPECT_EQ(Commit(Window("id-2", kNoon))->outcome, CommitOutcome::kLostRace);
+  EXPECT_EQ(TotalRecords(), "10");
 }
 
 TEST_F(CommitWindowTest, SaysItDoesNotKnowWhenItCannotKnow) {

@@ -8,6 +8,7 @@
 
 #include "calve/base/random.h"
 #include "calve/offload/source_select.h"
+#include "calve/offload/table_lease.h"
 #include "calve/offload/target.h"
 #include "calve/offload/view.h"
 
@@ -38,6 +39,8 @@ class Offload {
   Offload(const OffloadContext& context, const OffloadRequest& request) : context_(context), request_(request) {}
 
   Result<OffloadResult> Run() {
+    std::optional<TableLease> lease;
+    if (Begin(lease)) return std::move(result_);
     for (int round = 1; round <= kRoundsMax; ++round) {
       ARROW_RETURN_NOT_OK(context_.stop.Check());
       ARROW_ASSIGN_OR_RAISE(bool done, Round());
@@ -57,6 +60,21 @@ class Offload {
   void Note(std::string text) {
     context_.progress.Note(text);
     result_.notes.push_back(std::move(text));
+  }
+
+  // Takes the table's lease. True: another calve has it, and there is nothing to do.
+  bool Begin(std::optional<TableLease>& lease) {
+    if (!context_.journal || request_.dry_run || request_.lease_micros <= 0) return false;
+    std::string table = fmt::format("{} in {}", request_.target.ToString(), context_.catalog.name());
+    lease.emplace(*context_.journal, context_.clock, std::move(table), request_.lease_micros);
+    auto other = lease->Acquire();
+    // Correctness does not depend on it: without a journal that works there is only more to do twice.
+    if (!other.ok()) Note(fmt::format("the journal could not be asked who works here: {}", MessageOf(other.status())));
+    if (!other.ok() || !*other) return false;
+    result_.table = request_.source_table;
+    result_.target = request_.target.ToString();
+    result_.held_by = **other;
+    return true;
   }
 
   void Tell(const std::string& phase, int64_t rows, int64_t bytes_read, int64_t bytes_written) {
@@ -155,7 +173,9 @@ class Offload {
     if (!tip) return std::nullopt;
     auto total = tip->summary.find("total-records");
     if (total != tip->summary.end() && total->second == "0") return std::nullopt;
-    if (context_.journal) {
+    // Only where calve never was: a main that was rolled back to before its first window needs all rows again.
+    bool known = plan.target.table->metadata.properties.contains(kWatermarkProperty);
+    if (context_.journal && !known) {
       auto row = context_.journal->ReadWatermark(plan.table.name);
       if (row.ok() && *row && (*row)->status == "success") {
         Note(fmt::format("adopted the watermark {} of offload_watermarks",
@@ -274,6 +294,10 @@ class Offload {
     }
     ARROW_RETURN_NOT_OK(outcome.status());
     if (outcome->outcome == CommitOutcome::kLostRace) return false;
+    if (outcome->outcome == CommitOutcome::kRolledBack) {
+      return MakeError(ErrorKind::kFailed, "the window was committed, but main was moved away from it meanwhile",
+                       "If that was meant, the next run offloads the window again.");
+    }
     result_.snapshot_id = outcome->snapshot_id;
     result_.watermark = plan.window.to;
     return true;

@@ -37,6 +37,7 @@ struct OffloadRequest {
   int64_t memory_bytes = 512 << 20;               // of blocks in flight and open files together
   // A ClickHouse view over hot and cold rows (view.h) whose split follows the watermark; empty: none.
   std::string view;
+  int64_t lease_micros = 600 * kMicrosPerSecond;  // for how long others keep away unless it is renewed; 0: no lease
   bool dry_run = false;
 };
 
@@ -53,7 +54,8 @@ struct OffloadResult {
   int64_t rows_expected = 0;       // counted before reading
   bool created_table = false;
   std::vector<std::string> notes;
-  std::string query;  // the SELECT (dry run)
+  std::string query;                      // the SELECT (dry run)
+  std::optional<journal::Lease> held_by;  // another calve works on the table: nothing was done
 };
 
 // Everything that an offload touches; all borrowed.
@@ -67,8 +69,9 @@ struct OffloadContext {
   ProgressSink& progress;
 };
 
-// One window of one table. Plans anew, a few times, when another calve was faster. Errors leave the target unchanged,
-// with no visible debris, and say so where that cannot be known (kUnknownOutcome).
+// One window of one table. Plans anew, a few times, when another calve was faster; does nothing where another calve
+// holds the table's lease. Errors leave the target unchanged, with no visible debris, and say so where that cannot be
+// known (kUnknownOutcome).
 Result<OffloadResult> OffloadTable(const OffloadContext& context, const OffloadRequest& request);
 
 }  // namespace calve::offload

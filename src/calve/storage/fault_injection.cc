@@ -6,17 +6,6 @@
 #include <utility>
 
 namespace calve::storage {
-namespace {
-
-Status InjectedStatus(const Fault& fault, FaultPoint point, const std::string& location) {
-  if (!fault.status.ok()) return fault.status;
-  bool after = fault.action == FaultAction::kFailAfter;
-  return MakeError(after ? ErrorKind::kUnknownOutcome : ErrorKind::kRetry,
-                   fmt::format("injected fault {} {} {}", after ? "after" : "before", FaultPointName(point), location));
-}
-
-}  // namespace
-
 std::string_view FaultPointName(FaultPoint point) {
   switch (point) {
     case FaultPoint::kRead:
@@ -45,15 +34,57 @@ std::string_view FaultPointName(FaultPoint point) {
   return "unknown";
 }
 
-template <typename Call>
-auto FaultInjectingFileIO::Guard(FaultPoint point, const std::string& location, Call call) -> decltype(call()) {
-  std::optional<Fault> fault = Next(point, location);
-  if (!fault) return call();
-  if (fault->action == FaultAction::kDieBefore) _exit(kDiedByFault);
-  if (fault->action == FaultAction::kFailBefore) return InjectedStatus(*fault, point, location);
-  (void)call();
-  if (fault->action == FaultAction::kDieAfter) _exit(kDiedByFault);
-  return InjectedStatus(*fault, point, location);
+void FaultList::Inject(Fault fault) {
+  std::lock_guard lock(mutex_);
+  faults_.push_back(std::move(fault));
+}
+
+void FaultList::Clear() {
+  std::lock_guard lock(mutex_);
+  faults_.clear();
+}
+
+int FaultList::Count(FaultPoint point) const {
+  std::lock_guard lock(mutex_);
+  return counts_[static_cast<size_t>(point)];
+}
+
+int FaultList::HitCount() const {
+  std::lock_guard lock(mutex_);
+  return hits_;
+}
+
+std::string FaultList::LastHit() const {
+  std::lock_guard lock(mutex_);
+  return last_hit_;
+}
+
+std::optional<Fault> FaultList::Next(std::optional<FaultPoint> point, std::string_view name,
+                                     const std::string& subject) {
+  std::lock_guard lock(mutex_);
+  if (point) ++counts_[static_cast<size_t>(*point)];
+  for (Fault& fault : faults_) {
+    if (fault.times == 0 || (fault.point && fault.point != point)) continue;
+    if (subject.find(fault.location_part) == std::string::npos) continue;
+    if (fault.skip > 0) {
+      --fault.skip;
+      continue;
+    }
+    if (fault.times > 0) --fault.times;
+    ++hits_;
+    last_hit_ = fmt::format("{} {}", name, subject);
+    return fault;
+  }
+  return std::nullopt;
+}
+
+void FaultList::Die() { _exit(kDiedByFault); }
+
+Status FaultList::StatusOf(const Fault& fault, std::string_view name, const std::string& subject) {
+  if (!fault.status.ok()) return fault.status;
+  bool after = fault.action == FaultAction::kFailAfter;
+  return MakeError(after ? ErrorKind::kUnknownOutcome : ErrorKind::kRetry,
+                   fmt::format("injected fault {} {} {}", after ? "after" : "before", name, subject));
 }
 
 // Passes writes and the close through the faults of the FileIO that made it.
@@ -81,43 +112,6 @@ class FaultInjectingStream : public arrow::io::OutputStream {
   const std::string location_;
   const std::shared_ptr<arrow::io::OutputStream> inner_;
 };
-
-void FaultInjectingFileIO::Inject(Fault fault) {
-  std::lock_guard lock(mutex_);
-  faults_.push_back(std::move(fault));
-}
-
-void FaultInjectingFileIO::Clear() {
-  std::lock_guard lock(mutex_);
-  faults_.clear();
-}
-
-int FaultInjectingFileIO::Count(FaultPoint point) const {
-  std::lock_guard lock(mutex_);
-  return counts_[static_cast<size_t>(point)];
-}
-
-int FaultInjectingFileIO::HitCount() const {
-  std::lock_guard lock(mutex_);
-  return hits_;
-}
-
-std::optional<Fault> FaultInjectingFileIO::Next(FaultPoint point, const std::string& location) {
-  std::lock_guard lock(mutex_);
-  ++counts_[static_cast<size_t>(point)];
-  for (Fault& fault : faults_) {
-    if (fault.times == 0 || (fault.point && *fault.point != point)) continue;
-    if (location.find(fault.location_part) == std::string::npos) continue;
-    if (fault.skip > 0) {
-      --fault.skip;
-      continue;
-    }
-    if (fault.times > 0) --fault.times;
-    ++hits_;
-    return fault;
-  }
-  return std::nullopt;
-}
 
 Result<std::string> FaultInjectingFileIO::Read(const std::string& location) {
   return Guard(FaultPoint::kRead, location, [&] { return inner_.Read(location); });

@@ -1,5 +1,5 @@
-// A FileIO that fails where a test says so: before the effect, after it (a lost answer), or by dying on the spot.
-// Around any other FileIO; it does nothing until a fault is set.
+// Faults where a test says so: before a call's effect, after it (a lost answer), or by dying on the spot; and a FileIO
+// around any other that has them. Nothing happens until a fault is set.
 #pragma once
 
 #include <array>
@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "calve/storage/file_io.h"
@@ -38,7 +39,7 @@ enum class FaultAction {
 inline constexpr int kDiedByFault = 86;
 
 struct Fault {
-  std::optional<FaultPoint> point;  // nullopt: every call
+  std::optional<FaultPoint> point;  // nullopt: every call, also those of other interfaces on the same list
   FaultAction action = FaultAction::kFailBefore;
   std::string location_part = {};  // only calls on locations that contain it
   int skip = 0;                    // so many matching calls are let through first
@@ -46,17 +47,55 @@ struct Fault {
   Status status = {};              // what a hit call returns instead of the above; OK: the above
 };
 
+// The faults that are set, over one sequence of calls: those of a FileIO and, where wrappers of other interfaces share
+// the list, of a catalog and a journal as well. Thread-safe.
+class FaultList {
+ public:
+  void Inject(Fault fault);
+  void Clear();
+  int Count(FaultPoint point) const;  // calls so far, hit or not
+  int HitCount() const;               // calls that a fault was applied to
+  std::string LastHit() const;        // "write-new /a/b"; empty where none was hit
+
+  // Makes the call, or what a fault makes of it. `name` is the call's, `subject` what it is about (a location, a
+  // table); nullopt for calls that are none of a FileIO's.
+  template <typename Call>
+  auto Guard(std::optional<FaultPoint> point, std::string_view name, const std::string& subject, Call call)
+      -> decltype(call()) {
+    std::optional<Fault> fault = Next(point, name, subject);
+    if (!fault) return call();
+    if (fault->action == FaultAction::kDieBefore) Die();
+    if (fault->action == FaultAction::kFailBefore) return StatusOf(*fault, name, subject);
+    (void)call();
+    if (fault->action == FaultAction::kDieAfter) Die();
+    return StatusOf(*fault, name, subject);
+  }
+
+ private:
+  // The fault that hits this call, if any; counts the call.
+  std::optional<Fault> Next(std::optional<FaultPoint> point, std::string_view name, const std::string& subject);
+  [[noreturn]] static void Die();
+  static Status StatusOf(const Fault& fault, std::string_view name, const std::string& subject);
+
+  mutable std::mutex mutex_;
+  // Protected by mutex_.
+  std::vector<Fault> faults_;
+  std::array<int, kFaultPointCount> counts_{};
+  int hits_ = 0;
+  std::string last_hit_;
+};
+
 // Thread-safe. `inner` must outlive it and the streams it hands out; the streams must not outlive it.
 class FaultInjectingFileIO : public FileIO {
  public:
-  explicit FaultInjectingFileIO(FileIO& inner) : inner_(inner) {}
+  explicit FaultInjectingFileIO(FileIO& inner) : inner_(inner), faults_(own_) {}
+  // With faults that others share; they must outlive it.
+  FaultInjectingFileIO(FileIO& inner, FaultList& faults) : inner_(inner), faults_(faults) {}
 
-  void Inject(Fault fault);
-  void Clear();
-  // Calls so far, hit or not.
-  int Count(FaultPoint point) const;
-  // Calls that a fault was applied to.
-  int HitCount() const;
+  void Inject(Fault fault) { faults_.Inject(std::move(fault)); }
+  void Clear() { faults_.Clear(); }
+  int Count(FaultPoint point) const { return faults_.Count(point); }
+  int HitCount() const { return faults_.HitCount(); }
 
   Result<std::string> Read(const std::string& location) override;
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(const std::string& location) override;
@@ -70,18 +109,14 @@ class FaultInjectingFileIO : public FileIO {
 
  private:
   friend class FaultInjectingStream;
-  // The fault that hits this call, if any; counts the call.
-  std::optional<Fault> Next(FaultPoint point, const std::string& location);
   template <typename Call>
-  auto Guard(FaultPoint point, const std::string& location, Call call) -> decltype(call());
+  auto Guard(FaultPoint point, const std::string& location, Call call) -> decltype(call()) {
+    return faults_.Guard(point, FaultPointName(point), location, std::move(call));
+  }
 
   FileIO& inner_;
-
-  mutable std::mutex mutex_;
-  // Protected by mutex_.
-  std::vector<Fault> faults_;
-  std::array<int, kFaultPointCount> counts_{};
-  int hits_ = 0;
+  FaultList own_;
+  FaultList& faults_;
 };
 
 }  // namespace calve::storage

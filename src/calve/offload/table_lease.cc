@@ -1,0 +1,99 @@
+#include "calve/offload/table_lease.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "calve/base/random.h"
+
+namespace calve::offload {
+namespace {
+
+std::string HostName() {
+  char host[256] = {};
+  return gethostname(host, sizeof host - 1) == 0 ? host : "";
+}
+
+// When the process began, in ticks since boot (proc(5), /proc/PID/stat: field 22); 0 where that cannot be read or the
+// process has ended and only waits for its parent.
+int64_t ProcessStart(int64_t pid) {
+  std::ifstream in(fmt::format("/proc/{}/stat", pid));
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  size_t name_end = text.rfind(')');  // the name may hold anything
+  if (name_end == std::string::npos) return 0;
+  std::istringstream rest(text.substr(name_end + 1));
+  std::string state, skipped;
+  rest >> state;
+  if (state == "Z" || state == "X") return 0;
+  for (int field = 4; field < 22; ++field) rest >> skipped;
+  int64_t start = 0;
+  return rest >> start ? start : 0;
+}
+
+}  // namespace
+
+bool HolderIsGone(const journal::Lease& lease) {
+  if (lease.host.empty() || lease.host != HostName() || lease.pid <= 0) return false;
+  if (kill(static_cast<pid_t>(lease.pid), 0) != 0 && errno == ESRCH) return true;
+  return ProcessStart(lease.pid) != lease.process_start;
+}
+
+TableLease::TableLease(journal::Journal& journal, const Clock& clock, std::string table, int64_t duration_micros)
+    : journal_(journal), clock_(clock), duration_micros_(duration_micros) {
+  lease_.table = std::move(table);
+  lease_.holder = RandomUuid();
+  lease_.host = HostName();
+  lease_.pid = getpid();
+  lease_.process_start = ProcessStart(lease_.pid);
+}
+
+TableLease::~TableLease() {
+  if (renewing_.joinable()) {
+    {
+      std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    wake_.notify_all();
+    renewing_.join();
+  }
+  if (!held_) return;
+  Status released = journal_.ReleaseLease(lease_.table, lease_.holder);
+  static_cast<void>(released);  // it ends by itself
+}
+
+Result<std::optional<journal::Lease>> TableLease::Acquire() {
+  // A second look after a holder that is gone was removed; a third is not worth it.
+  for (int look = 0; look < 2; ++look) {
+    lease_.since = clock_.Now();
+    lease_.until = lease_.since + duration_micros_;
+    ARROW_ASSIGN_OR_RAISE(journal::Lease held, journal_.AcquireLease(lease_));
+    if (held.holder == lease_.holder) {
+      held_ = true;
+      renewing_ = std::thread([this] { KeepRenewing(); });
+      return std::nullopt;
+    }
+    bool own = held.host == lease_.host && held.pid == lease_.pid && held.process_start == lease_.process_start;
+    if (look > 0 || (!own && !HolderIsGone(held))) return held;
+    ARROW_RETURN_NOT_OK(journal_.ReleaseLease(held.table, held.holder));
+  }
+  return std::nullopt;
+}
+
+void TableLease::KeepRenewing() {
+  const auto step = std::chrono::microseconds(std::max<int64_t>(duration_micros_ / 3, 1'000));
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, step, [&] { return ended_; })) {
+    lock.unlock();
+    auto ours = journal_.RenewLease(lease_.table, lease_.holder, clock_.Now() + duration_micros_);
+    lock.lock();
+    if (ours.ok() && !*ours) return;
+  }
+}
+
+}  // namespace calve::offload

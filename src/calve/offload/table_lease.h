@@ -1,0 +1,47 @@
+// The lease of a table while an offload works on it. It saves two calves from doing the same work; nothing else depends
+// on it, so that a journal that fails only costs a note.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "calve/journal/journal.h"
+
+namespace calve::offload {
+
+// Renewed at a third of its duration by a thread of its own, released by the destructor. A holder that lost it (it was
+// paused for too long) goes on without: the compare-and-set of its commit decides.
+class TableLease {
+ public:
+  // `journal` and `clock` must outlive it.
+  TableLease(journal::Journal& journal, const Clock& clock, std::string table, int64_t duration_micros);
+  ~TableLease();
+  TableLease(const TableLease&) = delete;
+  TableLease& operator=(const TableLease&) = delete;
+
+  // nullopt: it is ours. Another's lease where its process is not known to be gone: one of this host that does not run
+  // any more, or this very process's (whose release failed), does not count. Called once.
+  Result<std::optional<journal::Lease>> Acquire();
+
+ private:
+  void KeepRenewing();
+
+  journal::Journal& journal_;
+  const Clock& clock_;
+  const int64_t duration_micros_;
+  journal::Lease lease_;
+  bool held_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool ended_ = false;  // protected by mutex_
+  std::thread renewing_;
+};
+
+// Whether the process that took it is certainly gone.
+bool HolderIsGone(const journal::Lease& lease);
+
+}  // namespace calve::offload

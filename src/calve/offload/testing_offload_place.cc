@@ -1,0 +1,137 @@
+#include "calve/offload/testing_offload_place.h"
+
+#include <arrow/array.h>
+#include <arrow/table.h>
+#include <parquet/arrow/reader.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <utility>
+
+#include "calve/catalog/sql_catalog.h"
+#include "calve/catalog/sqlite_store.h"
+#include "calve/catalog/testing_fault_sql_store.h"
+#include "calve/table/scan.h"
+#include "calve/table/snapshot_manifests.h"
+
+namespace calve::offload {
+namespace {
+
+std::unique_ptr<catalog::Catalog> OpenOn(const OffloadPlace& place, storage::FileIO& file_io, const Clock& clock,
+                                         storage::FaultList& faults) {
+  if (place.kind == CatalogKind::kHadoop) {
+    return catalog::OpenCatalog({"hadoop", place.Warehouse(), ""}, file_io, clock).ValueOrDie();
+  }
+  auto store = std::make_unique<catalog::SqliteStore>(place.folder + "/catalog.db", "calve");
+  return std::make_unique<catalog::SqlCatalog>(
+      std::make_unique<catalog::FaultInjectingSqlStore>(std::move(store), faults), place.Warehouse(), file_io, clock);
+}
+
+template <typename T>
+void Must(const Result<T>& result) {
+  if (!result.ok()) throw std::runtime_error(result.status().ToString());
+}
+
+// The column's chunks as one; null where the file lacks it.
+std::shared_ptr<arrow::Array> Column(const arrow::Table& table, const std::string& name) {
+  auto chunks = table.GetColumnByName(name);
+  if (!chunks) return nullptr;
+  if (chunks->num_chunks() != 1) throw std::runtime_error("small files have one chunk");
+  return chunks->chunk(0);
+}
+
+}  // namespace
+
+const char* NameOf(CatalogKind kind) { return kind == CatalogKind::kHadoop ? "hadoop" : "sql"; }
+
+OffloadPlace::OffloadPlace(CatalogKind catalog_kind, std::string in_folder)
+    : kind(catalog_kind), folder(std::move(in_folder)) {
+  request.source_table = "trades";
+  request.target = {{"cold"}, "trades"};
+  request.timestamp_column = "ts";
+  request.sequence_column = "id";
+  request.buffer_micros = 0;
+  request.memory_bytes = 8 << 20;
+  request.properties = {{"commit.retry.min-wait-ms", "0"}, {"commit.retry.max-wait-ms", "0"}};
+}
+
+std::unique_ptr<catalog::Catalog> OffloadPlace::OpenCatalog() {
+  std::string name = kind == CatalogKind::kHadoop ? "hadoop" : "sqlite:///" + folder + "/catalog.db";
+  return catalog::OpenCatalog({name, Warehouse(), ""}, file_io, clock).ValueOrDie();
+}
+
+OffloadProcess::OffloadProcess(OffloadPlace& place, storage::FaultList& faults)
+    : place_(place),
+      file_io_(place.file_io, faults),
+      inner_catalog_(OpenOn(place, file_io_, place.clock, faults)),
+      inner_journal_(journal::OpenJournal("sqlite:///" + place.JournalFile()).ValueOrDie()),
+      catalog_(*inner_catalog_, faults),
+      journal_(*inner_journal_, faults) {}
+
+Result<OffloadResult> OffloadProcess::Run() {
+  OffloadContext context{place_.source, catalog_, file_io_, &journal_, place_.clock, stop_, *this};
+  return OffloadTable(context, place_.request);
+}
+
+std::vector<ColdRow> ReadDataFile(storage::FileIO& file_io, const std::string& location) {
+  std::vector<ColdRow> rows;
+  auto input = file_io.OpenInput(location);
+  Must(input);
+  auto reader = parquet::arrow::OpenFile(*input, arrow::default_memory_pool());
+  Must(reader);
+  (*reader)->set_use_threads(false);  // tests fork
+  auto table = (*reader)->ReadTable();
+  Must(table);
+  auto ts = std::static_pointer_cast<arrow::TimestampArray>(Column(**table, "ts"));
+  auto id = std::static_pointer_cast<arrow::Int64Array>(Column(**table, "id"));
+  auto symbol = std::static_pointer_cast<arrow::StringArray>(Column(**table, "symbol"));
+  auto extra = std::static_pointer_cast<arrow::Int32Array>(Column(**table, "extra"));
+  for (int64_t i = 0; i < (*table)->num_rows(); ++i) {
+    rows.push_back(
+        {ts->Value(i), id->Value(i), symbol->GetString(i), extra && extra->IsValid(i) ? extra->Value(i) : -1});
+  }
+  return rows;
+}
+
+std::vector<ColdRow> ReadColdRows(storage::FileIO& file_io, const iceberg::TableMetadata& metadata) {
+  std::vector<ColdRow> rows;
+  const iceberg::Snapshot* tip = metadata.CurrentSnapshot();
+  if (!tip) return rows;
+  auto files = table::ListDataFiles(file_io, metadata, tip->snapshot_id);
+  Must(files);
+  for (const iceberg::DataFile& file : *files) {
+    for (ColdRow& row : ReadDataFile(file_io, file.file_path)) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::set<std::string> ReferencedFiles(storage::FileIO& file_io, const catalog::LoadedTable& table) {
+  std::set<std::string> paths = {storage::LocalPath(table.metadata_location)};
+  for (const auto& entry : table.metadata.metadata_log) paths.insert(storage::LocalPath(entry.metadata_file));
+  for (const iceberg::Snapshot& snapshot : table.metadata.snapshots) {
+    paths.insert(storage::LocalPath(snapshot.manifest_list));
+    auto manifests = table::ReadManifests(file_io, table.metadata, snapshot);
+    Must(manifests);
+    for (const iceberg::ManifestFile& manifest : *manifests) {
+      if (!paths.insert(storage::LocalPath(manifest.manifest_path)).second) continue;
+      auto entries = table::ReadEntries(file_io, table.metadata, manifest);
+      Must(entries);
+      for (const iceberg::ManifestEntry& entry : *entries) {
+        if (entry.status != iceberg::EntryStatus::kDeleted) paths.insert(storage::LocalPath(entry.data_file.file_path));
+      }
+    }
+  }
+  return paths;
+}
+
+std::set<std::string> FilesOnDisk(const OffloadPlace& place) {
+  std::set<std::string> paths;
+  std::string warehouse = storage::LocalPath(place.Warehouse());
+  if (!std::filesystem::exists(warehouse)) return paths;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(warehouse)) {
+    if (entry.is_regular_file() && entry.path().filename() != "version-hint.text") paths.insert(entry.path());
+  }
+  return paths;
+}
+
+}  // namespace calve::offload
