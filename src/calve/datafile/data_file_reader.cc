@@ -20,6 +20,12 @@ using iceberg::TypeId;
 
 namespace {
 
+const NestedField* FindTopLevel(const iceberg::Schema& schema, int id) {
+  const auto found = std::find_if(schema.fields.begin(), schema.fields.end(),
+                                  [&](const NestedField& field) { return field.id == id; });
+  return found == schema.fields.end() ? nullptr : &*found;
+}
+
 // What a column of the file would be as one of the table's, for a range whose column neither schema has.
 Result<Type> RangeTypeOf(const arrow::DataType& type) {
   if (type.id() == arrow::Type::DATE32) return Type::Of(TypeId::kDate);
@@ -95,8 +101,8 @@ Status DataFileReader::Impl::ProjectRange() {
   if (!request.range) return Status::OK();
   const int id = request.range->field_id;
   NestedField field;
-  const NestedField* known = request.schema.FindField(id);
-  if (known == nullptr) known = request.table_schema.FindField(id);
+  const NestedField* known = FindTopLevel(request.schema, id);
+  if (known == nullptr) known = FindTopLevel(request.table_schema, id);
   if (known != nullptr) {
     field = *known;
   } else if (const auto* in_file = projection->Find(id)) {

@@ -18,16 +18,21 @@ namespace calve::datafile {
 
 struct ReadRequest {
   // Columns to read, matched by field id; promoted where the schema evolved (int to long, float to double, a decimal's
-  // precision). What the file lacks is null. Files without field ids are matched by name.
+  // precision). What the file lacks is null: also a column that is in the partition's values alone, as in files taken
+  // over from Hive. Files without any field ids are matched by name.
   iceberg::Schema schema;
-  // Exactly the rows of the range; row groups and pages outside of it are not read. The column need not be in `schema`.
+  // Exactly the rows of the range; row groups whose statistics show that they are outside of it are not read. The
+  // column need not be in `schema`; in a file without field ids it must be in it or in `table_schema`.
   std::optional<iceberg::RowRange> range;
   // Delete files that apply to this data file (table::PlanScan chooses them): rows deleted by position or by equality
-  // are left out.
+  // are left out. Read when the reader is opened; their positions and keys are held until it is closed. Deletion
+  // vectors: kUnsupported.
   std::vector<iceberg::DataFile> deletes;
   iceberg::Schema table_schema;  // equality deletes may name columns that are not in `schema`
   int64_t batch_rows = 65'536;   // at most
-  bool dictionaries = true;      // string columns may come dictionary-encoded, as the file holds them
+  // Top-level string columns that the file holds as dictionaries throughout come as dictionary(int32, utf8); each batch
+  // may bring another dictionary.
+  bool dictionaries = true;
 };
 
 // Rows of one data file in the file's order. Reads one row group's columns at a time; memory is bounded by that. Not
@@ -35,7 +40,8 @@ struct ReadRequest {
 class DataFileReader {
  public:
   // `file_io` must outlive it. kUnsupported for formats other than Parquet and for types that do not promote; kCorrupt
-  // names the file where its bytes are damaged or its row count is not what `file` says.
+  // names the file where its bytes are damaged, its row count is not what `file` says, or a required column is missing
+  // or null. Checksums of pages are verified where the file has them; without them some damage shows as other values.
   static Result<std::unique_ptr<DataFileReader>> Open(storage::FileIO& file_io, const iceberg::DataFile& file,
                                                       ReadRequest request);
   ~DataFileReader();

@@ -10,8 +10,10 @@ namespace {
 
 using parquet::Encoding;
 
-// Java allows no deeper ones either; Parquet's reader walks down schemas by recursion.
+// Parquet's reader walks down schemas by recursion.
 constexpr int kSchemaDepthMax = 256;
+// Rows of a batch are counted in 32 bits.
+constexpr int64_t kBatchRowsMax = 1 << 24;
 
 Status CheckFormat(const iceberg::DataFile& file) {
   std::string format = file.file_format;
@@ -70,7 +72,7 @@ Status FileError(const std::string& location, const Status& status) {
   if (MessageOf(status).starts_with(location)) return status;  // said below
   if (status.detail() != nullptr) return WithContext(status, location);
   return MakeError(ErrorKind::kCorrupt, fmt::format("{}: {}", location, MessageOf(status)),
-                   "Restore the file from a copy; calve verify shows which rows it held.");
+                   "Restore the file from a copy.");
 }
 
 ParquetRows::ParquetRows(std::string location, std::unique_ptr<parquet::arrow::FileReader> reader)
@@ -86,7 +88,7 @@ Result<std::unique_ptr<ParquetRows>> ParquetRows::Open(storage::FileIO& file_io,
   // The caller runs readers side by side; a row group's columns are read one by one, each in one piece.
   parquet::ArrowReaderProperties arrow_properties(/*use_threads=*/false);
   arrow_properties.set_pre_buffer(false);
-  arrow_properties.set_batch_size(std::max<int64_t>(batch_rows, 1));
+  arrow_properties.set_batch_size(std::clamp<int64_t>(batch_rows, 1, kBatchRowsMax));
   arrow_properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
   arrow_properties.set_smallest_decimal_enabled(true);
   return GuardParquet(file.file_path, [&]() -> Result<std::unique_ptr<ParquetRows>> {

@@ -26,7 +26,9 @@ struct ScanTask {
 };
 
 // The files of a snapshot that may hold rows of the range (all, where none is given), in the order of its manifests;
-// pruned by manifest summaries, partition values and column bounds. A file without bounds is never pruned.
+// pruned by manifest summaries, partition values and column bounds. What has neither is never pruned, and values before
+// 1970 may be one unit higher than they should be. Delete files are never pruned by the range. kNotFound for an unknown
+// snapshot.
 Result<std::vector<ScanTask>> PlanScan(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
                                        int64_t snapshot_id, const std::optional<iceberg::RowRange>& range);
 
