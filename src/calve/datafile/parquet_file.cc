@@ -32,6 +32,7 @@ parquet::WriterProperties::Builder BaseProperties(const FileFormat& format) {
       ->max_statistics_size(kStatisticsBytesMax)
       ->set_size_statistics_level(parquet::SizeStatisticsLevel::None)
       ->enable_write_page_index()
+      ->enable_page_checksum()
       ->disable_dictionary()
       ->created_by("calve version " CALVE_VERSION);
   if (format.compression == arrow::Compression::ZSTD || format.compression == arrow::Compression::GZIP) {

@@ -96,7 +96,7 @@ class Committer {
         // Which try it was is known again: what the others wrote is of no use, as in Done().
         if (const iceberg::Snapshot* landed = table.metadata.FindSnapshot(snapshot_id)) {
           table::PreparedSnapshot committed{*landed, {}, {}};
-          Status cleaned = append_.DeleteUnused(&committed);
+          Status cleaned = producer_.DeleteUnused(&committed);
           static_cast<void>(cleaned);
         }
         return CommittedWindow{CommitOutcome::kCommitted, snapshot_id, true};

@@ -243,7 +243,7 @@ TEST_F(CommitWindowTest, AnUnreadableWatermarkAfterALostRequestIsNoProof) {
   scripted_->faults = {CommitFault::kLostRequest};
   scripted_->after_commit = [&] {
     auto loaded = *hadoop_->LoadTable(ident_);
-    table::Append append(*file_io_, {{}, {{"calve.window-to", "noon"}}, "engine"});
+    table::SnapshotProducer append(*file_io_, {{}, {}, {{"calve.window-to", "noon"}}, "engine"});
     auto prepared = *append.Prepare(loaded.metadata, clock_.Now() / 1000);
     ASSERT_TRUE(hadoop_->CommitTable(ident_, prepared.requirements, prepared.updates).ok());
   };

@@ -14,7 +14,7 @@
 #include "calve/offload/slice.h"
 #include "calve/offload/testing_offload_place.h"
 #include "calve/storage/testing_child_process.h"
-#include "calve/table/append.h"
+#include "calve/table/snapshot_producer.h"
 #include "calve/table/scan.h"
 
 namespace calve::offload {
@@ -161,7 +161,7 @@ class World {
     StopToken stop;
     auto written = WriteSlice(engine, place_.file_io, slice, stop, [](int64_t, int64_t, int64_t) {});
     ASSERT_TRUE(written.ok()) << written.status().ToString();
-    table::Append append(place_.file_io, {written->files, {}, RandomUuid()});
+    table::SnapshotProducer append(place_.file_io, {written->files, {}, {}, RandomUuid()});
     auto prepared = append.Prepare(*metadata, place_.clock.Now() / 1000);
     ASSERT_TRUE(prepared.ok()) << prepared.status().ToString();
     ASSERT_TRUE(Commit(prepared->updates).ok());
