@@ -6,15 +6,21 @@ import threading
 import pytest
 
 from . import program
-from .trades import create_trades, insert_trades, offload_trades, through
+from .trades import create_trades, insert_trades, through
 
 COUNTS = "SELECT count(), uniqExact(sequence), sum(sequence), min(price), max(price), uniqExact(symbol, side)"
 
 
-def view(hot, *more, code=program.DONE, table="trades", cursor="ts", source=None):
-    catalog = hot.cold.arguments
+ABOVE_ALL = "/"  # the embedded engine reads files below the working directory only
+
+
+def view(hot, *more, code=program.DONE, table="trades", source=None, cwd=ABOVE_ALL):
     return program.run("view", "--source", source or hot.url, "--source-table", table, "--target-table", f"cold.{table}",
-                       "--timestamp-col", cursor, *catalog, *more, code=code)
+                       "--timestamp-col", "ts", *hot.cold.arguments, *more, code=code, cwd=cwd)
+
+
+def offload_trades(hot, count, *more, source=None):
+    return program.run(*hot.arguments("trades", "--json", "--until", through(count), *more, source=source), cwd=ABOVE_ALL).json
 
 
 def test_the_view_equals_the_table(any_cold, hot):
@@ -101,6 +107,15 @@ def test_counting_through_it_while_windows_move(cold, hot, http_server):
             counter.join()
         assert len(seen) > 3 and set(seen) == {whole}
         assert server.query(COUNTS + " FROM trades_all") == whole
+
+
+def test_a_warehouse_that_clickhouse_may_not_read(cold, hot, tmp_path):
+    create_trades(hot)
+    insert_trades(hot, 0, 400)
+    offload_trades(hot, 200)
+    (tmp_path / "elsewhere").mkdir()
+    outcome = view(hot, "--create", code=program.USAGE, cwd=tmp_path / "elsewhere")
+    assert "user_files_path" in outcome.err and "PATH_ACCESS_DENIED" in outcome.err
 
 
 def test_it_cannot_be_refreshed_and_the_rows_are_in_all_the_same(cold, hot):

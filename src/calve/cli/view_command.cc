@@ -20,7 +20,7 @@ constexpr const char* kFooter = R"(Examples:
 Rows up to the watermark come from the Iceberg table, later ones from ClickHouse: each once. The view stays right while the
 watermark moves on, as long as ClickHouse still holds the rows after the view's own split; `calve offload --view NAME`
 moves the split after each window. ClickHouse itself must be able to read the warehouse: for a local one, a server's
-user_files_path has to contain it.)";
+user_files_path has to contain it, and the embedded engine reads below calve's working directory.)";
 
 struct ViewFlags {
   SourceFlags source;

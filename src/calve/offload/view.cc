@@ -131,17 +131,27 @@ Result<ViewPlan> MakeView(const OffloadContext& context, const ViewRequest& requ
   ARROW_ASSIGN_OR_RAISE(const auto table, source::DescribeTable(context.source, request.source_table));
   ARROW_ASSIGN_OR_RAISE(const Cursor cursor, ResolveCursor(table, request.timestamp_column));
   ARROW_ASSIGN_OR_RAISE(const auto columns, SelectColumns(context.source, table, request.columns));
-  ARROW_ASSIGN_OR_RAISE(const auto target, context.catalog.LoadTable(request.target));
-  ARROW_ASSIGN_OR_RAISE(const auto watermark, ReadWatermark(target.metadata));
+  constexpr const char* kOffloadFirst = "Offload the table once; then the view can be made.";
+  const auto target = context.catalog.LoadTable(request.target);
+  if (KindOf(target.status()) == ErrorKind::kNotFound)
+    return WithKind(target.status(), ErrorKind::kNotFound, kOffloadFirst);
+  ARROW_RETURN_NOT_OK(target.status());
+  ARROW_ASSIGN_OR_RAISE(const auto watermark, ReadWatermark(target->metadata));
   if (!watermark) {
     return MakeError(ErrorKind::kNotFound, fmt::format("{} has no watermark yet", request.target.ToString()),
-                     "Offload the table once; then the view can be made.");
+                     kOffloadFirst);
   }
-  ARROW_ASSIGN_OR_RAISE(ViewPlan plan, PlanView(table, cursor, columns, ReadsMerged(table.engine), target.metadata,
+  ARROW_ASSIGN_OR_RAISE(ViewPlan plan, PlanView(table, cursor, columns, ReadsMerged(table.engine), target->metadata,
                                                 watermark->stamp.window_to, request.name));
   if (request.create) {
-    ARROW_RETURN_NOT_OK(WithContext(context.source.Execute(plan.CreateText(), {}),
-                                    fmt::format("creating the view {}.{}", plan.database, plan.name)));
+    Status created = context.source.Execute(plan.CreateText(), {});
+    if (!created.ok() && MessageOf(created).find("PATH_ACCESS_DENIED") != std::string::npos) {
+      created =
+          WithKind(created, ErrorKind::kConfig,
+                   "ClickHouse must be allowed to read the warehouse: a server's user_files_path has to contain it; "
+                   "the embedded engine reads below calve's working directory.");
+    }
+    ARROW_RETURN_NOT_OK(WithContext(created, fmt::format("creating the view {}.{}", plan.database, plan.name)));
   }
   return plan;
 }
