@@ -28,7 +28,8 @@ struct OffloadFlags {
   OutputFlags output;
   std::string source_table, target_table, timestamp_col, sequence_col, layer, buffer = "5m", until, start_from;
   std::vector<std::string> partition_by, types, expressions, excluded, properties;
-  std::string view, sort_by, new_columns = "add", memory = "512MiB", lease = "10m";
+  std::string view, sort_by, new_columns = "add", memory = "512MiB", lease = "10m", lookback = "2d";
+  std::vector<std::string> key;
   bool dry_run = false;
 };
 
@@ -100,6 +101,17 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
       ->envname("CALVE_LEASE")
       ->capture_default_str()
       ->group(window);
+  command
+      .add_option("--lookback", flags.lookback,
+                  "look so far behind the watermark for rows that were inserted late, and append them; 0s: never")
+      ->envname("CALVE_LOOKBACK")
+      ->capture_default_str()
+      ->group(window);
+  command
+      .add_option("--key", flags.key,
+                  "columns that tell late rows from those that are there: a,b (default: whole rows are compared)")
+      ->delimiter(',')
+      ->group(window);
   command.add_flag("--dry-run", flags.dry_run, "say what would be done, and change nothing")->group(window);
   command.add_option("--memory", flags.memory, "for blocks in flight and open files together")
       ->envname("CALVE_MEMORY")
@@ -155,6 +167,8 @@ Result<offload::OffloadRequest> RequestOf(const OffloadFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(request.properties, ParsePairs("--property", flags.properties));
   ARROW_ASSIGN_OR_RAISE(request.settings, ParsePairs("--setting", flags.source.settings));
   ARROW_ASSIGN_OR_RAISE(request.memory_bytes, ParseBytes(flags.memory));
+  ARROW_ASSIGN_OR_RAISE(request.lookback_micros, ParseDuration(flags.lookback));
+  request.key = flags.key;
   request.view = flags.view;
   ARROW_ASSIGN_OR_RAISE(request.lease_micros, ParseDuration(flags.lease));
   request.dry_run = flags.dry_run;
@@ -198,6 +212,11 @@ Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
   json["rows_expected"] = r.rows_expected;
   json["rows_null_cursor"] = r.rows_null_cursor;
   json["rows_future_cursor"] = r.rows_future_cursor;
+  json["late"] = {{"buckets", r.late.buckets},
+                  {"rows", r.late.rows},
+                  {"files", r.late.files},
+                  {"bytes", r.late.bytes},
+                  {"snapshot_id", r.late.snapshot_id ? Json(*r.late.snapshot_id) : Json(nullptr)}};
   json["notes"] = r.notes;
   if (dry_run) {
     json["dry_run"] = true;

@@ -40,8 +40,8 @@ struct RowDifference {
   void Add(RowDifference&& other, size_t findings_max);
 };
 
-// `unique_key`: two rows of one key are a duplicate, even if hot has none of them. Sorts both sides. At most
-// `findings_max` findings of each kind and bucket. Buckets without a difference are left out.
+// `unique_key`: two rows of one key are a duplicate, even if hot has none of them. Sorts both sides by bucket, key and
+// row. At most `findings_max` findings of each kind and bucket. Buckets without a difference are left out.
 std::map<TimestampMicros, RowDifference> CompareRows(std::vector<RowEntry>& hot, std::vector<RowEntry>& cold,
                                                      bool unique_key, size_t findings_max);
 

@@ -75,6 +75,11 @@ class Journal {
   virtual Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) = 0;
   // OK also where it is not the holder's.
   virtual Status ReleaseLease(const std::string& table, const std::string& holder) = 0;
+
+  // Which parts of the source table have been looked at for late rows; nullopt where nothing is known of that source.
+  virtual Result<std::optional<std::string>> ReadPartsSeen(const std::string& table, const std::string& source) = 0;
+  virtual Status WritePartsSeen(const std::string& table, const std::string& source, const std::string& parts,
+                                TimestampMicros now) = 0;
 };
 
 // "sqlite:///FILE" (three slashes: relative to the working directory, four: absolute, as SQLAlchemy writes them).

@@ -239,4 +239,26 @@ Status SqliteJournal::ReleaseLease(const std::string& table, const std::string& 
   return transaction.Commit();
 }
 
+Result<std::optional<std::string>> SqliteJournal::ReadPartsSeen(const std::string& table, const std::string& source) {
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
+  ARROW_ASSIGN_OR_RAISE(Statement select,
+                        database->Prepare("SELECT parts FROM calve_parts_seen WHERE table_name = ? AND source = ?"));
+  ARROW_ASSIGN_OR_RAISE(bool found, select.Bind(table, source).Step());
+  if (!found) return std::nullopt;
+  return select.Text(0);
+}
+
+Status SqliteJournal::WritePartsSeen(const std::string& table, const std::string& source, const std::string& parts,
+                                     TimestampMicros now) {
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
+  ARROW_ASSIGN_OR_RAISE(Transaction transaction, Transaction::Begin(*database));
+  ARROW_ASSIGN_OR_RAISE(Statement insert, database->Prepare("INSERT OR REPLACE INTO calve_parts_seen(table_name, "
+                                                            "source, parts, updated_at) VALUES (?,?,?,?)"));
+  insert.Bind(table, source, parts, FormatTimestamp(now));
+  ARROW_RETURN_NOT_OK(insert.Run());
+  return transaction.Commit();
+}
+
 }  // namespace calve::journal

@@ -29,6 +29,9 @@ class SqliteJournal : public Journal {
   Result<Lease> AcquireLease(const Lease& wanted) override;
   Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) override;
   Status ReleaseLease(const std::string& table, const std::string& holder) override;
+  Result<std::optional<std::string>> ReadPartsSeen(const std::string& table, const std::string& source) override;
+  Status WritePartsSeen(const std::string& table, const std::string& source, const std::string& parts,
+                        TimestampMicros now) override;
 
  private:
   explicit SqliteJournal(std::string path) : path_(std::move(path)) {}

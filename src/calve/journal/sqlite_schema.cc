@@ -48,6 +48,11 @@ CREATE TABLE IF NOT EXISTS calve_leases(
   process_start BIGINT NOT NULL,
   since TEXT NOT NULL,
   until TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS calve_parts_seen(
+  table_name TEXT PRIMARY KEY,
+  source TEXT NOT NULL,
+  parts TEXT NOT NULL,
+  updated_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS calve_schema_version(version INTEGER NOT NULL);
 )";
 
@@ -86,7 +91,7 @@ Status PrepareJournal(sqlite::Database& database) {
     ARROW_ASSIGN_OR_RAISE(sqlite::Transaction transaction, sqlite::Transaction::Begin(database));
     ARROW_ASSIGN_OR_RAISE(version, SchemaVersion(database));  // another process may have been first
     if (!version || *version < kJournalSchemaVersion) {
-      // From version 1 (without leases) as well: tables were only ever added.
+      // From versions 1 (without leases) and 2 (without parts seen) as well: tables were only ever added.
       ARROW_RETURN_NOT_OK(database.Execute(kTables));
       ARROW_RETURN_NOT_OK(database.Execute(
           fmt::format("INSERT INTO calve_schema_version(version) VALUES ({})", kJournalSchemaVersion).c_str()));

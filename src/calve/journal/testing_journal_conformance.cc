@@ -207,6 +207,18 @@ TEST_P(JournalConformance, OfThreadsThatWantALeaseOneGetsIt) {
   EXPECT_THAT(told, ::testing::Each(told[0]));
 }
 
+TEST_P(JournalConformance, PartsSeenAreThoseOfOneSourceOfOneTable) {
+  auto journal = Open();
+  EXPECT_EQ(journal->ReadPartsSeen("cold.trades", "k2.trades a").ValueOrDie(), std::nullopt);
+  ASSERT_TRUE(journal->WritePartsSeen("cold.trades", "k2.trades a", "one", kNow).ok());
+  ASSERT_TRUE(journal->WritePartsSeen("cold.trades", "k2.trades a", "two", kNow + 1).ok());
+  ASSERT_TRUE(journal->WritePartsSeen("cold.other", "k2.other c", "three", kNow).ok());
+  auto again = Open();
+  EXPECT_EQ(again->ReadPartsSeen("cold.trades", "k2.trades a").ValueOrDie(), "two");
+  // A table that was made anew counts its blocks from the beginning.
+  EXPECT_EQ(again->ReadPartsSeen("cold.trades", "k2.trades b").ValueOrDie(), std::nullopt);
+}
+
 TEST_P(JournalConformance, ThreadsShareOneJournal) {
   auto journal = Open();
   std::vector<std::thread> threads;

@@ -1,6 +1,8 @@
 #include "calve/offload/commit_window.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "calve/base/random.h"
@@ -45,8 +47,8 @@ class Committer {
           continue;  // the catalog does not answer: that proves nothing, look again
         }
         table = std::move(*reloaded);
-        auto next =
-            DecideNextStep(table.metadata, planned.metadata.table_uuid, commit_.stamp.commit_id, commit_.planned_from);
+        auto next = DecideNextStep(table.metadata, planned.metadata.table_uuid, commit_.stamp.commit_id,
+                                   commit_.planned_from, commit_.planned_commit);
         if (!next.ok()) return GiveUp(next.status());
         if (*next != NextStep::kTryAgain) return Settle(*next, table);
       }
@@ -140,6 +142,30 @@ class Committer {
 Result<CommittedWindow> CommitWindow(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock,
                                      const WindowCommit& commit, const Sleep& sleep) {
   return Committer(catalog, file_io, clock, commit, sleep).Run();
+}
+
+Result<std::optional<CommittedWindow>> CommitOrDelete(catalog::Catalog& catalog, storage::FileIO& file_io,
+                                                      const Clock& clock, const WindowCommit& commit) {
+  auto sleep = [](int64_t milliseconds) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    return Status::OK();
+  };
+  auto outcome = CommitWindow(catalog, file_io, clock, commit, sleep);
+  bool may_delete = outcome.ok() ? outcome->outcome == CommitOutcome::kLostRace && !outcome->outcome_was_unknown
+                                 : KindOf(outcome.status()) != ErrorKind::kUnknownOutcome;
+  if (may_delete) {
+    for (const auto& file : commit.files) {
+      Status deleted = file_io.Delete(file.file_path);
+      static_cast<void>(deleted);  // leftovers are found by orphan removal
+    }
+  }
+  ARROW_RETURN_NOT_OK(outcome.status());
+  if (outcome->outcome == CommitOutcome::kLostRace) return std::nullopt;
+  if (outcome->outcome == CommitOutcome::kRolledBack) {
+    return MakeError(ErrorKind::kFailed, "the window was committed, but main was moved away from it meanwhile",
+                     "If that was meant, the next run offloads the window again.");
+  }
+  return *outcome;
 }
 
 }  // namespace calve::offload

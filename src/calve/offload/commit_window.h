@@ -20,6 +20,8 @@ struct WindowCommit {
   std::vector<iceberg::DataFile> files;
   CommitStamp stamp;
   std::vector<iceberg::DataFile> removed = {};  // files of planned_on's current snapshot that `files` replace
+  // For rows that any other commit of calve's may hold as well (late rows): the newest of them when this was planned.
+  std::optional<std::string> planned_commit = std::nullopt;
 };
 
 enum class CommitOutcome {
@@ -43,5 +45,10 @@ using Sleep = std::function<Status(int64_t milliseconds)>;
 // unless `outcome_was_unknown` of an earlier try says otherwise (then kUnknownOutcome is returned instead).
 Result<CommittedWindow> CommitWindow(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock,
                                      const WindowCommit& commit, const Sleep& sleep);
+
+// The same, with sleeps, and with the files deleted where it is proven that no snapshot holds them. nullopt: the race
+// was lost; plan anew. kFailed where main was moved away from it.
+Result<std::optional<CommittedWindow>> CommitOrDelete(catalog::Catalog& catalog, storage::FileIO& file_io,
+                                                      const Clock& clock, const WindowCommit& commit);
 
 }  // namespace calve::offload

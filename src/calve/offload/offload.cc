@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "calve/base/random.h"
+#include "calve/offload/late.h"
 #include "calve/offload/source_select.h"
 #include "calve/offload/table_lease.h"
 #include "calve/offload/target.h"
@@ -45,6 +45,7 @@ class Offload {
       ARROW_RETURN_NOT_OK(context_.stop.Check());
       ARROW_ASSIGN_OR_RAISE(bool done, Round());
       if (done) {
+        if (!request_.dry_run) LookForLateRows();
         result_.seconds = SecondsSince(start_);
         return std::move(result_);
       }
@@ -117,9 +118,25 @@ class Offload {
     ARROW_ASSIGN_OR_RAISE(plan.table, source::DescribeTable(context_.source, request_.source_table));
     ARROW_ASSIGN_OR_RAISE(plan.cursor, ResolveCursor(plan.table, request_.timestamp_column));
     ARROW_RETURN_NOT_OK(CheckSequence(plan.table));
+    // Before the rows are read: what comes later is told from what was there.
+    late_ = LateLook{plan.table, plan.cursor, std::nullopt, {}, SeenParts{}};
+    looks_for_late_ =
+        request_.lookback_micros > 0 && plan.table.engine.ends_with("MergeTree") && !ReadsMerged(plan.table.engine);
+    if (looks_for_late_) {
+      auto parts = ListParts(context_.source, plan.table);
+      looks_for_late_ = parts.ok();
+      if (parts.ok())
+        late_->parts = std::move(*parts);
+      else
+        Note(fmt::format("rows behind the watermark cannot be looked for: {}", MessageOf(parts.status())));
+    }
     auto planned = PlanTarget(context_, request_, plan.table);
     if (!planned.ok()) return WithContext(planned.status(), FullName(plan.table));
     plan.target = std::move(*planned);
+    if (looks_for_late_) {
+      const auto& target = plan.target.table;
+      late_->seen = ReadSeenParts(context_, request_, plan.table, target ? &target->metadata : nullptr);
+    }
     ARROW_RETURN_NOT_OK(FindBeginning(plan));
     return plan;
   }
@@ -151,6 +168,7 @@ class Offload {
     } else if (!watermark && request_.start_from) {
       from = request_.start_from;
     }
+    late_->up_to = from;
     plan.window = PlanWindow(from, plan.server.now, request_.buffer_micros, request_.until, plan.cursor);
     return Status::OK();
   }
@@ -279,28 +297,24 @@ class Offload {
     commit.stamp.max_sequence = written.max_sequence;
     commit.stamp.rows = written.rows;
     commit.stamp.commit_id = commit_id;
-    auto sleep = [](int64_t milliseconds) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-      return Status::OK();
-    };
-    auto outcome = CommitWindow(context_.catalog, context_.file_io, context_.clock, commit, sleep);
-    bool may_delete = outcome.ok() ? outcome->outcome == CommitOutcome::kLostRace && !outcome->outcome_was_unknown
-                                   : KindOf(outcome.status()) != ErrorKind::kUnknownOutcome;
-    if (may_delete) {
-      for (const auto& file : written.files) {
-        Status deleted = context_.file_io.Delete(file.file_path);
-        static_cast<void>(deleted);  // leftovers are found by orphan removal
-      }
-    }
-    ARROW_RETURN_NOT_OK(outcome.status());
-    if (outcome->outcome == CommitOutcome::kLostRace) return false;
-    if (outcome->outcome == CommitOutcome::kRolledBack) {
-      return MakeError(ErrorKind::kFailed, "the window was committed, but main was moved away from it meanwhile",
-                       "If that was meant, the next run offloads the window again.");
-    }
-    result_.snapshot_id = outcome->snapshot_id;
+    ARROW_ASSIGN_OR_RAISE(auto committed, CommitOrDelete(context_.catalog, context_.file_io, context_.clock, commit));
+    if (!committed) return false;
+    result_.snapshot_id = committed->snapshot_id;
     result_.watermark = plan.window.to;
     return true;
+  }
+
+  // The window is in by now: what goes wrong here is a note, and the next run looks again.
+  void LookForLateRows() {
+    if (!looks_for_late_) return;
+    auto late = OffloadLateRows(context_, request_, *late_);
+    if (!late.ok()) {
+      Note(fmt::format("rows behind the watermark could not be looked for: {}", MessageOf(late.status())));
+      return;
+    }
+    for (std::string& note : late->notes) Note(std::move(note));
+    late->notes.clear();
+    result_.late = std::move(*late);
   }
 
   // The journal is a log: that it cannot be written is worth a note, never a failed offload.
@@ -362,6 +376,9 @@ class Offload {
   const Steady::time_point start_ = Steady::now();
   OffloadResult result_;
   std::optional<int64_t> max_sequence_;
+  std::optional<LateLook> late_;  // as of the latest round
+  // MergeTree alone: engines that merge rows replace them, and other engines keep no parts.
+  bool looks_for_late_ = false;
 };
 
 }  // namespace

@@ -38,7 +38,19 @@ struct OffloadRequest {
   // A ClickHouse view over hot and cold rows (view.h) whose split follows the watermark; empty: none.
   std::string view;
   int64_t lease_micros = 600 * kMicrosPerSecond;  // for how long others keep away unless it is renewed; 0: no lease
+  // How far behind the watermark rows are looked for that were inserted after their window was offloaded; 0: not at
+  // all.
+  int64_t lookback_micros = 0;
+  std::vector<std::string> key;  // columns that tell rows apart; empty: whole rows do
   bool dry_run = false;
+};
+
+// Rows behind the watermark (late.h).
+struct LateRows {
+  int64_t buckets = 0;  // compared
+  int64_t rows = 0, files = 0, bytes = 0;
+  std::optional<int64_t> snapshot_id;  // none: nothing was missing
+  std::vector<std::string> notes;
 };
 
 struct OffloadResult {
@@ -53,6 +65,7 @@ struct OffloadResult {
   int64_t rows_future_cursor = 0;  // rows beyond the server's clock
   int64_t rows_expected = 0;       // counted before reading
   bool created_table = false;
+  LateRows late;
   std::vector<std::string> notes;
   std::string query;                      // the SELECT (dry run)
   std::optional<journal::Lease> held_by;  // another calve works on the table: nothing was done

@@ -14,8 +14,8 @@
 #include "calve/offload/slice.h"
 #include "calve/offload/testing_offload_place.h"
 #include "calve/storage/testing_child_process.h"
-#include "calve/table/snapshot_producer.h"
 #include "calve/table/scan.h"
+#include "calve/table/snapshot_producer.h"
 
 namespace calve::offload {
 namespace {

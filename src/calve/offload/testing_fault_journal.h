@@ -43,6 +43,13 @@ class FaultInjectingJournal : public journal::Journal {
   Status ReleaseLease(const std::string& table, const std::string& holder) override {
     return Guard("release-lease", table, [&] { return inner_.ReleaseLease(table, holder); });
   }
+  Result<std::optional<std::string>> ReadPartsSeen(const std::string& table, const std::string& source) override {
+    return Guard("read-parts-seen", table, [&] { return inner_.ReadPartsSeen(table, source); });
+  }
+  Status WritePartsSeen(const std::string& table, const std::string& source, const std::string& parts,
+                        TimestampMicros now) override {
+    return Guard("write-parts-seen", table, [&] { return inner_.WritePartsSeen(table, source, parts, now); });
+  }
 
  private:
   template <typename Call>

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "calve/fingerprint/bucket_fingerprints.h"
-#include "calve/fingerprint/row_difference.h"
+#include "calve/offload/bucket_row_hasher.h"
 
 namespace calve::offload {
 namespace {
@@ -14,63 +13,11 @@ using fingerprint::FindingKind;
 using fingerprint::RowDifference;
 using fingerprint::RowEntry;
 using fingerprint::RowHash;
-using fingerprint::RowHasher;
 
 constexpr int64_t kRowsOfAPassMin = 1024;
 constexpr size_t kFindingsMax = 200'000;         // of a group: what is remembered to be looked at
 constexpr size_t kFindingsOfABucketMax = 1'000;  // of each kind
 constexpr size_t kTextMax = 300;                 // of a value in an example
-
-// Rows of a batch that lie in wanted buckets, with their hashes.
-class BucketRowHasher {
- public:
-  BucketRowHasher(const VerifyRequest& request, const VerifyPlan& plan)
-      : plan_(plan), bucket_micros_(request.bucket_micros), hasher_(plan.column_ids, {KeyColumns(plan), plan.core}) {}
-
-  const RowHasher& hasher() const { return hasher_; }
-
-  // Calls take(entry, row of the batch, row of the hasher's chunk).
-  template <typename Take>
-  Status ForEach(const arrow::RecordBatch& batch, const std::set<TimestampMicros>* buckets, bool hot, Take take) {
-    for (int64_t offset = 0; offset < batch.num_rows(); offset += RowHasher::kChunkRows) {
-      const int64_t length = std::min(RowHasher::kChunkRows, batch.num_rows() - offset);
-      if (plan_.cursor_index >= 0) {
-        ARROW_RETURN_NOT_OK(
-            fingerprint::FindBucketRuns(*batch.column(plan_.cursor_index), bucket_micros_, offset, length, runs_));
-      } else {
-        runs_ = {fingerprint::BucketRun{0, false, offset, offset + length}};
-      }
-      if (buckets) {
-        std::erase_if(runs_, [&](const auto& run) { return run.null || !buckets->contains(run.bucket); });
-      }
-      if (runs_.empty()) continue;
-      ARROW_RETURN_NOT_OK(hasher_.Hash(batch, offset, length));
-      for (const fingerprint::BucketRun& run : runs_) {
-        for (int64_t i = run.begin; i < run.end; ++i) {
-          const auto at = static_cast<size_t>(i - offset);
-          const RowHash& row = hasher_.rows()[at];
-          RowEntry entry{run.bucket, KeyColumns(plan_).empty() ? row : hasher_.subset(0)[at], row, 0};
-          if (!plan_.late.empty() && (hot || LateColumnsNull(batch, i))) entry.core = hasher_.subset(1)[at].low | 1;
-          ARROW_RETURN_NOT_OK(take(entry, i, at));
-        }
-      }
-    }
-    return Status::OK();
-  }
-
- private:
-  // Without a key, rows that are alike but for late columns are put side by side.
-  static const std::vector<int>& KeyColumns(const VerifyPlan& plan) { return plan.key.empty() ? plan.core : plan.key; }
-  bool LateColumnsNull(const arrow::RecordBatch& batch, int64_t row) const {
-    return std::all_of(plan_.late.begin(), plan_.late.end(),
-                       [&](int column) { return batch.column(column)->IsNull(row); });
-  }
-
-  const VerifyPlan& plan_;
-  const int64_t bucket_micros_;
-  RowHasher hasher_;
-  std::vector<fingerprint::BucketRun> runs_;
-};
 
 struct Lane {
   BucketRowHasher hasher;
@@ -121,7 +68,7 @@ class Comparison {
 
   std::vector<Lane> Lanes(size_t count) const {
     std::vector<Lane> lanes;
-    for (size_t i = 0; i < count; ++i) lanes.push_back(Lane{BucketRowHasher(request_, plan_), {}});
+    for (size_t i = 0; i < count; ++i) lanes.push_back(Lane{BucketRowHasher(plan_, request_.bucket_micros), {}});
     return lanes;
   }
 

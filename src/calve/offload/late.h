@@ -1,0 +1,48 @@
+// Rows that were inserted behind the watermark, after their window had been offloaded: found by the parts that hold
+// them, told from the others by comparing buckets of hot and cold, and appended.
+//
+// Nothing is ever appended that cold may hold already. With a key, a hot row is late where cold has no row of its key.
+// Without one, rows are compared as a multiset; a bucket in which cold holds rows that hot does not have is left
+// alone and told, for a row that changed cannot be told from one that is missing.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "calve/offload/offload.h"
+#include "calve/offload/part_coverage.h"
+
+namespace calve::offload {
+
+// What earlier looks settled, as the journal has it: all rows behind the watermark in these parts are in cold, as of
+// the commit of calve's named by `basis` (empty: there were none to look for yet).
+struct SeenParts {
+  PartCoverage coverage{false};
+  std::string basis;
+};
+// Nothing seen where there is no journal, where it tells of another table, or where `basis` is no longer on main: a
+// rollback takes late rows away and leaves the watermark. `target` null: the table does not exist.
+SeenParts ReadSeenParts(const OffloadContext& context, const OffloadRequest& request, const source::SourceTable& table,
+                        const iceberg::TableMetadata* target);
+
+// What the cycle saw before it read its window.
+struct LateLook {
+  source::SourceTable table;
+  Cursor cursor;
+  std::optional<TimestampMicros> up_to;  // the watermark that its window began at: all behind it was offloaded before
+  std::vector<PartBlocks> parts;
+  SeenParts seen;
+};
+
+// Looks at (up_to - lookback, up_to] in parts that hold blocks not seen before (the journal knows; without one, in all
+// parts), and commits what is missing as a snapshot of kind "late" that leaves the watermark where it is. Lost races
+// and buckets that cannot be judged are in the notes, and looked at again next time. Errors: nothing was appended, but
+// for kUnknownOutcome; the next look finds out.
+Result<LateRows> OffloadLateRows(const OffloadContext& context, const OffloadRequest& request, const LateLook& look);
+
+// The buckets of (from, up_to] that have rows in parts not covered. Pure text of the query: one column, the bucket's
+// start in seconds.
+std::string LateBucketsQuery(const LateLook& look, const PartCoverage& seen, const Window& horizon,
+                             int64_t bucket_micros);
+
+}  // namespace calve::offload
