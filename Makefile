@@ -63,7 +63,7 @@ asan:  ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call run_ctest,asan)
 	$(call finish)
 
-tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tools/sanitizers/tsan.supp:halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0:die_after_fork=0
+tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tools/sanitizers/tsan.supp:halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0
 tsan:  ## unit tests under ThreadSanitizer
 	@$(call begin,unit tests under TSan)
 	tools/setup build run

@@ -292,7 +292,9 @@ class World {
     TellBeginning();
     auto action = static_cast<FaultAction>(Below(4));
     auto nth = static_cast<int>(Below(70));
-    if (action == FaultAction::kDieBefore || action == FaultAction::kDieAfter) {
+    const bool dies = action == FaultAction::kDieBefore || action == FaultAction::kDieAfter;
+    if (dies && !storage::kChildrenMayStartThreads) return CleanCycle();
+    if (dies) {
       Say(fmt::format("death {}", nth));
       int code = storage::WaitForChild(storage::StartChild([&] {
         FaultList faults;

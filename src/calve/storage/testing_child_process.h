@@ -12,6 +12,13 @@
 
 namespace calve::storage {
 
+// ThreadSanitizer ends a child that starts threads if its parent has ever had some.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kChildrenMayStartThreads = false;
+#else
+inline constexpr bool kChildrenMayStartThreads = true;
+#endif
+
 // Runs `body` in a child, which ends with what it returns (0 to 125) and runs no destructors or tests of the parent.
 inline pid_t StartChild(const std::function<int()>& body) {
   std::fflush(nullptr);
