@@ -140,6 +140,10 @@ def test_rows_that_calve_did_not_put_there_ask_for_a_decision(cold, hot, spark, 
     assert offload_trades(hot, 200, "--start-from", through(100))["rows"] == 100
     assert offload_trades(hot, 200)["rows"] == 0
     assert len(duckdb.rows(table, ["sequence"])) == 105
+    assert table.metadata["properties"]["calve.start-from"] == through(100)
+    insert_trades(hot, 0, 100)  # behind where calve began: others loaded that part
+    assert offload_trades(hot, 200)["late"]["rows"] == 0
+    assert len(duckdb.rows(table, ["sequence"])) == 105
 
 
 def test_a_new_source_column_is_added(cold, hot, four):

@@ -77,6 +77,9 @@ class Committer {
     if (base.format_version < 2) updates.insert(updates.begin(), iceberg::UpgradeFormatVersion{2});
     updates.push_back(iceberg::SetProperties{
         {{kWatermarkProperty, StampProperty(commit_.stamp, snapshot.snapshot_id, snapshot.sequence_number)}}});
+    if (commit_.start_from) {
+      updates.push_back(iceberg::SetProperties{{{kStartProperty, FormatTimestamp(*commit_.start_from)}}});
+    }
     updates.push_back(iceberg::SetSnapshotRef{
         kWatermarkTag, iceberg::SnapshotRef{snapshot.snapshot_id, /*is_branch=*/false, {}, {}, {}}});
     committed_ = prepared.MoveValueUnsafe();

@@ -48,7 +48,7 @@ class Late {
     const bool any_new =
         std::any_of(look_.parts.begin(), look_.parts.end(), [&](const auto& p) { return seen.IsNew(p); });
     if (!any_new) return std::move(result_);
-    if (look_.up_to) {
+    if (look_.up_to && !Horizon().empty()) {
       ARROW_ASSIGN_OR_RAISE(const std::set<TimestampMicros> buckets, AskBuckets(seen));
       if (!buckets.empty()) ARROW_RETURN_NOT_OK(Compare(buckets));
     }
@@ -67,7 +67,17 @@ class Late {
     if (!written.ok()) result_.notes.push_back("the journal could not be written: " + MessageOf(written));
   }
 
-  Window Horizon() const { return Window{*look_.up_to - request_.lookback_micros, *look_.up_to}; }
+  // What others loaded before calve is theirs to answer for: it may hold a row in another form, and is left alone, with
+  // the hour that it ends in.
+  Window Horizon() const {
+    TimestampMicros from = *look_.up_to - request_.lookback_micros;
+    if (look_.loaded_from) {
+      const int64_t rest = *look_.loaded_from % kBucketMicros;
+      const TimestampMicros hour = *look_.loaded_from - (rest < 0 ? rest + kBucketMicros : rest);
+      from = std::max(from, hour + kBucketMicros - 1);
+    }
+    return Window{from, *look_.up_to};
+  }
 
   Result<std::set<TimestampMicros>> AskBuckets(const PartCoverage& seen) {
     ARROW_ASSIGN_OR_RAISE(auto rows,

@@ -32,6 +32,7 @@ struct LateLook {
   std::optional<TimestampMicros> up_to;  // the watermark that its window began at: all behind it was offloaded before
   std::vector<PartBlocks> parts;
   SeenParts seen;
+  std::optional<TimestampMicros> loaded_from;  // rows up to here were in the target before calve came
 };
 
 // Looks at (up_to - lookback, up_to] in parts that hold blocks not seen before (the journal knows; without one, in all

@@ -13,7 +13,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST(LateBucketsQuery, AsksForHoursOfTheHorizonInPartsNotSeen) {
-  LateLook look{MakeSourceTable({{"ts", "DateTime64(3)"}}), Cursor{"ts", 3, true, false}, 7'200'000'000, {}, SeenParts{}};
+  LateLook look{MakeSourceTable({{"ts", "DateTime64(3)"}}),
+                Cursor{"ts", 3, true, false},
+                7'200'000'000,
+                {},
+                SeenParts{},
+                std::nullopt};
   PartCoverage seen;
   seen.Add({"all", 1, 4});
   const std::string query = LateBucketsQuery(look, seen, Window{0, 7'200'000'000}, 3'600'000'000);

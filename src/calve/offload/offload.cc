@@ -119,7 +119,7 @@ class Offload {
     ARROW_ASSIGN_OR_RAISE(plan.cursor, ResolveCursor(plan.table, request_.timestamp_column));
     ARROW_RETURN_NOT_OK(CheckSequence(plan.table));
     // Before the rows are read: what comes later is told from what was there.
-    late_ = LateLook{plan.table, plan.cursor, std::nullopt, {}, SeenParts{}};
+    late_ = LateLook{plan.table, plan.cursor, std::nullopt, {}, SeenParts{}, std::nullopt};
     looks_for_late_ =
         request_.lookback_micros > 0 && plan.table.engine.ends_with("MergeTree") && !ReadsMerged(plan.table.engine);
     if (looks_for_late_) {
@@ -168,7 +168,12 @@ class Offload {
     } else if (!watermark && request_.start_from) {
       from = request_.start_from;
     }
-    late_->up_to = from;
+    late_->up_to = watermark ? from : std::nullopt;  // behind its first window is nothing that calve loaded
+    if (plan.target.table) {
+      const std::string start = plan.target.table->metadata.Property(kStartProperty, "");
+      // One that does not parse protects everything.
+      if (!start.empty()) late_->loaded_from = ParseTimestamp(start).ValueOr(plan.server.now);
+    }
     plan.window = PlanWindow(from, plan.server.now, request_.buffer_micros, request_.until, plan.cursor);
     return Status::OK();
   }
@@ -293,6 +298,7 @@ class Offload {
     WindowCommit commit{request_.target, *plan.target.table, plan.table_watermark, written.files, {}};
     commit.stamp.source = fmt::format("{}/{}/{}", plan.server.uuid, FullName(plan.table), plan.table.uuid);
     commit.stamp.window_from = plan.window.from;
+    if (!plan.table_watermark) commit.start_from = plan.window.from;
     commit.stamp.window_to = plan.window.to;
     commit.stamp.max_sequence = written.max_sequence;
     commit.stamp.rows = written.rows;

@@ -14,6 +14,8 @@ namespace calve::offload {
 
 inline constexpr const char* kWatermarkProperty = "calve.watermark";
 inline constexpr const char* kWatermarkTag = "calve";
+// Of a table that others had filled: rows up to this time are theirs, and calve never loaded them.
+inline constexpr const char* kStartProperty = "calve.start-from";
 
 // What a snapshot of calve's says of itself: the summary keys calve.*.
 struct CommitStamp {
