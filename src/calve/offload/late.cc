@@ -167,7 +167,7 @@ class Late {
         entries[i] = {};
       }
       auto found = fingerprint::CompareRows(entries[hot_lane], cold, plan.unique_key(), INT64_MAX);
-      ARROW_RETURN_NOT_OK(writer.Write(group, MissingRows(found, cold, plan.unique_key()), sides));
+      ARROW_RETURN_NOT_OK(writer.Write(group, MissingRows(found, cold, plan.unique_key())));
     }
     return Status::OK();
   }

@@ -35,7 +35,7 @@ LateWriter::LateWriter(const OffloadContext& context, const OffloadRequest& requ
 // The data file writer deletes what it did not finish; what it finished goes with the commit's outcome.
 LateWriter::~LateWriter() = default;
 
-Status LateWriter::Write(const BucketGroup& group, MissingRowCounts missing, VerifySides& sides) {
+Status LateWriter::Write(const BucketGroup& group, MissingRowCounts missing) {
   if (missing.empty()) return Status::OK();
   const iceberg::Schema& all = plan_.target.schema();
   HotScan scan;

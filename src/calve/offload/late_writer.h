@@ -25,7 +25,7 @@ class LateWriter {
 
   // Reads the group's hot rows once more and writes those that are missing, each as often as it is. Rows that are gone
   // by now are left out; so are those that came since.
-  Status Write(const BucketGroup& group, MissingRowCounts missing, VerifySides& sides);
+  Status Write(const BucketGroup& group, MissingRowCounts missing);
 
   const std::string& commit_id() const { return commit_id_; }
 
