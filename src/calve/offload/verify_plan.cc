@@ -238,23 +238,6 @@ std::vector<Window> SampleBuckets(TimestampMicros begin, TimestampMicros up_to, 
   return windows;
 }
 
-std::vector<std::string> PlainSortingKey(const std::string& sorting_key) {
-  std::vector<std::string> names;
-  size_t at = 0;
-  while (at < sorting_key.size()) {
-    size_t comma = std::min(sorting_key.find(',', at), sorting_key.size());
-    std::string name = sorting_key.substr(at, comma - at);
-    name.erase(0, name.find_first_not_of(' '));
-    name.resize(name.find_last_not_of(' ') + 1);
-    if (name.size() > 2 && name.front() == '`' && name.back() == '`') name = name.substr(1, name.size() - 2);
-    bool plain = !name.empty() && name.find_first_of("()'` +-*/%") == std::string::npos;
-    if (!plain) return {};
-    names.push_back(name);
-    at = comma + 1;
-  }
-  return names;
-}
-
 bool HasTtl(const std::string& create_table) {
   // Behind the columns: a column's own TTL takes values away, not rows.
   size_t engine = create_table.find("ENGINE =");

@@ -32,9 +32,6 @@ Result<VerifyPlan> PlanVerify(const VerifyContext& context, const VerifyRequest&
 std::vector<Window> SampleBuckets(TimestampMicros begin, TimestampMicros up_to, int64_t bucket_micros, double share,
                                   uint64_t seed);
 
-// The columns of "exchange, `symbol`, ts"; empty where it is more than plain columns. Pure.
-std::vector<std::string> PlainSortingKey(const std::string& sorting_key);
-
 // Whether the text of a CREATE TABLE gives the table a TTL. Pure.
 bool HasTtl(const std::string& create_table);
 
