@@ -136,7 +136,7 @@ std::map<TimestampMicros, RowDifference> FindDuplicates(std::vector<RowEntry>& r
   Report report(findings_max);
   for (size_t i = 1; i < rows.size(); ++i) {
     if (!(rows[i].key == rows[i - 1].key)) continue;
-    report.Note(rows[i].bucket, Finding{FindingKind::kDuplicate, rows[i].key, {}, rows[i].row, 0});
+    report.Note(rows[i].bucket, Finding{FindingKind::kDuplicate, rows[i].key, rows[i - 1].row, rows[i].row, 0});
   }
   return report.Take();
 }

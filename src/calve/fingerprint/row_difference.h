@@ -47,7 +47,8 @@ struct RowDifference {
 std::map<TimestampMicros, RowDifference> CompareRows(std::vector<RowEntry>& hot, std::vector<RowEntry>& cold,
                                                      bool unique_key, size_t findings_max);
 
-// Rows of one key more than once, in one side alone: each but the first (by bucket) is a duplicate.
+// Rows of one key more than once, in one side alone: each but the first (by bucket) is a duplicate. `cold` of a finding
+// is its row, `hot` the row before it: the same where it is the very same row once more.
 std::map<TimestampMicros, RowDifference> FindDuplicates(std::vector<RowEntry>& rows, size_t findings_max);
 
 // Where the rows do not fit in memory at once: pass `pass` of `passes` takes those whose key falls to it.

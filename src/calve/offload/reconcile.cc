@@ -31,6 +31,11 @@ class Reconciliation {
   Result<ReconcileResult> Run() {
     ARROW_ASSIGN_OR_RAISE(auto watermark, ReadWatermark(plan_.target));
     if (watermark) result_.commit_id = watermark->stamp.commit_id;
+    if (request_.verify.cold_only) {
+      ARROW_RETURN_NOT_OK(RemoveDuplicates());
+      return std::move(result_);
+    }
+    if (request_.policy == ChangePolicy::kRepair && !plan_.watermark) return NoWatermark();
     if (!plan_.watermark || request_.buckets.empty()) return std::move(result_);
     ARROW_ASSIGN_OR_RAISE(auto groups, DifferingGroups());
     for (const BucketGroup& group : groups) {
@@ -44,6 +49,12 @@ class Reconciliation {
   }
 
  private:
+  Status NoWatermark() const {
+    return MakeError(ErrorKind::kConfig,
+                     fmt::format("{} has no watermark: calve never committed to it, and may not repair it",
+                                 request_.verify.target.ToString()),
+                     "Adopt it first: calve offload --start-from TIME.");
+  }
   Window Within() const { return Window{std::nullopt, std::min(request_.up_to, *plan_.watermark)}; }
   int64_t BucketMicros() const { return request_.verify.bucket_micros; }
 
@@ -113,6 +124,39 @@ class Reconciliation {
     return Status::OK();
   }
 
+  // Cold alone: the very same row once more.
+  Status RemoveDuplicates() {
+    if (!plan_.snapshot_id || plan_.ranges.empty()) return Status::OK();
+    BucketGroup all{plan_.ranges.front(), {}, 0, 1};
+    ARROW_ASSIGN_OR_RAISE(auto files, table::ListDataFiles(context_.file_io, plan_.target, *plan_.snapshot_id));
+    for (const auto& file : files) all.rows += file.record_count;
+    const int64_t rows_max = RowsInMemory(request_.verify);
+    all.passes = static_cast<uint64_t>(std::max<int64_t>(1, (all.rows + rows_max - 1) / rows_max));
+    for (uint64_t pass = 0; pass < all.passes; ++pass) {
+      VerifySides sides(context_, request_.verify, plan_);
+      std::vector<std::vector<RowEntry>> entries(sides.cold_lanes());
+      std::vector<BucketRowHasher> hashers(entries.size(), BucketRowHasher(plan_, BucketMicros()));
+      ARROW_RETURN_NOT_OK(sides.Read(all.window, {}, [&](size_t lane, const auto& batch) {
+        return hashers[lane].ForEach(*batch, nullptr, false, [&](const RowEntry& entry, int64_t, size_t) {
+          if (fingerprint::InPass(entry.key, pass, all.passes)) entries[lane].push_back(entry);
+          return Status::OK();
+        });
+      }));
+      for (size_t i = 1; i < entries.size(); ++i)
+        entries[0].insert(entries[0].end(), entries[i].begin(), entries[i].end());
+      for (const auto& [bucket, difference] : fingerprint::FindDuplicates(entries[0], SIZE_MAX / 2)) {
+        for (const fingerprint::Finding& finding : difference.findings) {
+          if (finding.hot == finding.cold) {
+            changes_.Remove(finding.cold, 1);
+          } else {
+            ++result_.left.keys_not_unique;
+          }
+        }
+      }
+    }
+    return Flush();
+  }
+
   bool DeletesKeys() const {
     return request_.policy != ChangePolicy::kAppendMissing && plan_.unique_key() && rules_.tells_deletions();
   }
@@ -133,9 +177,10 @@ class Reconciliation {
     RowReplacement replacement(context_, request_.verify, plan_);
     for (const BucketGroup& group : pending_) ARROW_RETURN_NOT_OK(replacement.AddHot(group, changes_));
     if (changes_.removes()) {
-      if (request_.key_spans_time) ARROW_RETURN_NOT_OK(replacement.FindCold(nullptr, changes_));
+      const bool anywhere = request_.key_spans_time || request_.verify.cold_only;
+      if (anywhere) ARROW_RETURN_NOT_OK(replacement.FindCold(nullptr, changes_));
       for (const BucketGroup& group : pending_) {
-        if (!request_.key_spans_time) ARROW_RETURN_NOT_OK(replacement.FindCold(&group, changes_));
+        if (!anywhere) ARROW_RETURN_NOT_OK(replacement.FindCold(&group, changes_));
       }
     }
     changes_ = RowChanges();
@@ -173,6 +218,8 @@ class Reconciliation {
       commit.stamp = watermark->stamp;
       commit.planned_from = watermark->stamp.window_to;
       commit.planned_commit = watermark->stamp.commit_id;
+    } else if (!plan_.watermark) {
+      return NoWatermark();
     } else {
       // A table of others, adopted at the watermark that they left.
       ARROW_ASSIGN_OR_RAISE(auto server, source::AskServer(*context_.source));

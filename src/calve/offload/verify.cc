@@ -95,8 +95,10 @@ class Verify {
     for (const auto& [bucket, rows] : different) {
       auto found = compared.find(bucket);
       if (found == compared.end()) {
-        Note(fmt::format("bucket {} differed at the first look and not at the second: the source is changing",
-                         FormatTimestamp(bucket)));
+        const bool doubled = plan_.unique_key() && rows.hot > rows.cold;
+        Note(fmt::format("bucket {} {}", FormatTimestamp(bucket),
+                         doubled ? "has rows of one key more than once in the source; cold has each once"
+                                 : "differed at the first look and not at the second: the source is changing"));
         continue;
       }
       BucketResult& result = found->second;

@@ -27,6 +27,7 @@ struct VerifyRequest {
   int64_t example_rows = 0;  // of each kind and bucket
   bool strict = false;       // whatever cold has and hot has not is a difference
   bool cold_only = false;    // duplicates in cold; nothing is asked of a source
+  bool whole_rows = false;   // read all columns, also where the key would do (cold_only)
   size_t cold_threads = 2;
   int64_t memory_bytes = 512 << 20;
   std::map<std::string, std::string> settings;  // of the reading queries
@@ -39,6 +40,9 @@ struct VerifyContext {
   const Clock& clock;
   const StopToken& stop;
   ProgressSink& progress;
+  // Of use for tables that calve never committed to: up to where the Spark job's row says that they were filled. Null:
+  // none.
+  journal::Journal* journal = nullptr;
 };
 
 struct ExampleRow {

@@ -48,7 +48,7 @@ class Planner {
     plan_.target = std::move(loaded->metadata);
     // Only what tells rows apart is read.
     for (const iceberg::NestedField& field : plan_.target.schema().fields) {
-      bool wanted = request_.key.empty() || field.name == request_.timestamp_column ||
+      bool wanted = request_.key.empty() || request_.whole_rows || field.name == request_.timestamp_column ||
                     std::find(request_.key.begin(), request_.key.end(), field.name) != request_.key.end();
       if (wanted) plan_.schema.fields.push_back(field);
     }
@@ -171,6 +171,7 @@ class Planner {
     auto read = ReadWatermark(plan_.target);
     if (request_.cold_only) return Status::OK();
     if (!read.ok() && !request_.to) return WithContext(read.status(), TargetName());
+    if (read.ok() && !*read && FindAdopted()) return Status::OK();
     if (!read.ok() || !*read) {
       if (request_.to) return Status::OK();
       return MakeError(ErrorKind::kConfig,
@@ -184,6 +185,18 @@ class Planner {
       plan_.notes.push_back(fmt::format("{} was filled from {}, and is compared with {}", TargetName(), source, name));
     }
     return Status::OK();
+  }
+
+  // A table of others, with their journal.
+  bool FindAdopted() {
+    if (!context_.journal || plan_.target.properties.contains(kWatermarkProperty)) return false;
+    auto row = context_.journal->ReadWatermark(plan_.table.name);
+    if (!row.ok() || !*row || (*row)->status != "success") return false;
+    plan_.watermark = (*row)->last_offload_timestamp;
+    plan_.notes.push_back(
+        fmt::format("{} has no commit of calve's: compared up to the watermark of offload_watermarks, {}", TargetName(),
+                    FormatTimestamp(*plan_.watermark)));
+    return true;
   }
 
   Status Sample(const Window& window) {
