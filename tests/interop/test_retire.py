@@ -140,6 +140,23 @@ def test_deleted_rows_and_rows_without_a_cursor(hot, cold):
     assert reasons(told) == ["1 of its rows have no cursor (NULL)"]
 
 
+@pytest.mark.parametrize("kind, fraction", [("DateTime('UTC')", ""), ("DateTime64(3, 'UTC')", ".999"), ("DateTime64(9, 'UTC')", ".999999999")])
+def test_limits_at_every_precision_and_those_that_no_column_can_hold(hot, cold, kind, fraction):
+    hot.execute(f"CREATE TABLE d (ts {kind}, sequence UInt64) ENGINE = MergeTree ORDER BY ts",
+                f"INSERT INTO d SELECT toDateTime64('2024-08-09 00:59:50{fraction}', 9, 'UTC') + toIntervalSecond(number), number FROM numbers(10)")
+    types = ["--type", "ts=timestamptz"] if "(9" in kind else []
+    assert hot.offload("d", *types, "--until", "2024-08-09T01:00:00Z")["rows"] == 10
+    for limit in ("1960-01-01", "1800-01-01", "2024-08-09", "2024-08-09T00:59:59.000000Z", "2024-08-09T00:59:59.998Z"):
+        if fraction or "59:59.998" not in limit:
+            assert retire(hot, "--before", limit, *types, table="d")["parts"] == 0, limit
+    assert retire(hot, "--older-than", "700000d", *types, table="d")["parts"] == 0
+    if types:  # cut to microseconds on its way to cold: that cannot be compared
+        assert "timestamp" in retire(hot, "--before", "2300-01-01", *types, table="d", code=program.USAGE)["error"]["message"]
+        return
+    told = retire(hot, "--before", "2300-01-01", *types, table="d")
+    assert told["rows"] == told["rows_verified"] == 10 and hot.value("SELECT count() FROM d") == "0"
+
+
 # --- what stays ---------------------------------------------------------------------------------------------------------
 
 

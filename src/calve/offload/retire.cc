@@ -242,7 +242,8 @@ class Retire {
     }
     if (!result_.differences.empty()) {
       Note(
-          fmt::format("nothing of {} hour{} is dropped: calve offload appends rows that came late; calve verify --rows "
+          fmt::format("nothing of {} hour{} is dropped: calve offload appends rows that came late (see --key there); "
+                      "calve verify --rows "
                       "3 shows what differs",
                       result_.differences.size(), result_.differences.size() == 1 ? "" : "s"));
     }

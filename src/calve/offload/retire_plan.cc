@@ -8,13 +8,15 @@ RetireChoice ChooseParts(const std::vector<HotPart>& parts, TimestampMicros limi
   RetireChoice choice;
   for (const HotPart& part : parts) {
     const bool has_cursor = part.rows_seen > part.rows_null_cursor;
-    if (has_cursor && !part.old && part.first > limit) {
+    // Both comparisons: ClickHouse's knows fractions of a microsecond, and ours years that its constants cannot hold.
+    const bool old = part.old && part.last <= limit;
+    if (has_cursor && !old && part.first > limit) {
       ++choice.newer;
     } else if (part.rows_seen == 0) {
       choice.kept.push_back({part, "none of its rows can be read (they are deleted, or a row policy hides them)"});
     } else if (part.rows_null_cursor > 0) {
       choice.kept.push_back({part, fmt::format("{} of its rows have no cursor (NULL)", part.rows_null_cursor)});
-    } else if (!part.old) {
+    } else if (!old) {
       choice.kept.push_back({part, "it also holds rows after the limit"});
     } else if (part.rows_allowed < part.rows) {
       choice.kept.push_back(

@@ -49,6 +49,14 @@ TEST(ChooseParts, ALastRowCutToTheLimitMayBeBehindIt) {
   EXPECT_EQ(ChooseParts({part}, 100).newer, 0);
 }
 
+TEST(ChooseParts, ALimitThatClickHouseTakesForALaterTimeFreesNothing) {
+  HotPart part = Part("a", 50, 90, -1'000);
+  part.old = true;
+  EXPECT_EQ(ChooseParts({part}, -1'000).newer, 1);
+  part.first = -2'000;
+  EXPECT_EQ(ChooseParts({part}, -1'000).kept.size(), 1u);
+}
+
 TEST(ChooseParts, KeepsWhatCannotBeVerified) {
   HotPart null_cursor = Part("null", 1, 2, 100), hidden = Part("hidden", 1, 2, 100), unseen = Part("unseen", 0, 0, 100),
           deleted = Part("deleted", 1, 2, 100);
