@@ -71,7 +71,7 @@ void AddRetireFlags(CLI::App& command, RetireFlags& flags) {
   const char* group = "Retire";
   command
       .add_option("--older-than", flags.older_than,
-                  "drop what is older than this by the server's clock: 7d, 36h. Never anything behind the watermark")
+                  "drop what is older than this by the server's clock: 7d, 36h. Never beyond the watermark")
       ->group(group);
   command.add_option("--before", flags.before, "instead: drop rows before this time, 2024-08-01")->group(group);
   command

@@ -21,7 +21,7 @@ struct HotPart {
   int64_t rows_seen = 0;
   int64_t rows_null_cursor = 0;
   TimestampMicros first = 0, last = 0;  // cut to microseconds; 0 where no row has a cursor
-  bool old = false;                     // none of them is behind the limit
+  bool old = false;                     // none of them is after the limit
   int64_t rows_allowed = 0;             // seen or deleted; what is missing to `rows` is kept from this user
 };
 

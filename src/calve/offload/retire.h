@@ -41,7 +41,7 @@ struct RetireResult {
   int64_t rows_verified = 0;                  // of hot, in the range of the parts
   std::vector<HotPart> dropped;               // dry run: that would be
   std::vector<KeptPart> kept;
-  int64_t newer = 0;                      // parts behind the limit
+  int64_t newer = 0;                      // parts all of whose rows are after the limit
   std::vector<BucketResult> differences;  // buckets with hot rows that cold does not hold
   std::vector<std::string> notes;
   double seconds = 0;

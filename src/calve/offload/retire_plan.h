@@ -21,7 +21,7 @@ struct KeptPart {
 struct RetireChoice {
   std::vector<HotPart> chosen;  // the oldest rows first
   std::vector<KeptPart> kept;   // that hold rows up to the limit
-  int64_t newer = 0;            // parts all of whose rows are behind the limit
+  int64_t newer = 0;            // parts all of whose rows are after the limit
 };
 
 // By what is known before cold is asked.
