@@ -152,7 +152,8 @@ class Verify {
   }
 
   void Judge(BucketResult& bucket) const {
-    bucket.extra_allowed = bucket.extra > 0 && (plan_.expires || bucket.rows_hot == 0);
+    const bool retired = plan_.retired_to && bucket.start <= *plan_.retired_to;
+    bucket.extra_allowed = bucket.extra > 0 && (plan_.expires || retired || bucket.rows_hot == 0);
     bool hard = bucket.missing > 0 || bucket.changed > 0 || bucket.duplicates > 0;
     bool extra = bucket.extra > 0 && (request_.strict || !bucket.extra_allowed);
     bucket.different = hard || extra || (request_.strict && bucket.defaulted > 0);

@@ -59,7 +59,7 @@ struct BucketResult {
   int64_t rows_hot = 0, rows_cold = 0;
   int64_t missing = 0, extra = 0, changed = 0, duplicates = 0;
   int64_t defaulted = 0;             // rows that differ only in columns that came later and are null in cold
-  bool extra_allowed = false;        // hot may have let them go: it has a TTL, or nothing at all of this bucket
+  bool extra_allowed = false;        // hot may have let them go: a TTL, calve retire, or nothing of the bucket is left
   std::vector<std::string> columns;  // that differ, as far as that is known
   std::vector<ExampleRow> examples;
   bool different = false;  // as the exit code sees it

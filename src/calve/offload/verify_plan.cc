@@ -179,6 +179,9 @@ class Planner {
                        "Say with --to up to when it should hold the source's rows.");
     }
     plan_.watermark = (*read)->stamp.window_to;
+    auto retired = ReadRetiredTo(plan_.target);
+    if (retired.ok()) plan_.retired_to = *retired;
+    if (!retired.ok()) plan_.notes.push_back(MessageOf(retired.status()));
     std::string source = SourceTableOf((*read)->stamp.source);
     std::string name = plan_.table.database + "." + plan_.table.name;
     if (!source.empty() && source != name) {

@@ -12,6 +12,7 @@ struct VerifyPlan {
   iceberg::TableMetadata target;
   std::optional<int64_t> snapshot_id;
   std::optional<TimestampMicros> watermark;
+  std::optional<TimestampMicros> retired_to;  // rows up to here may have been dropped from hot
   std::vector<SelectedColumn> columns;  // of the SELECT
   iceberg::Schema schema;               // the columns that are compared
   std::vector<int> column_ids;          // of `schema`
