@@ -370,7 +370,7 @@ class Offload {
     row.table_name = plan.table.name;
     row.last_offload_timestamp = plan.window.to;
     row.last_offload_row_count = result_.rows;
-    row.last_offload_max_sequence = max_sequence_.value_or(0);
+    row.last_offload_max_sequence = max_sequence_;
     row.status = "success";
     row.last_successful_run = context_.clock.Now();
     row.last_run_duration_seconds = static_cast<int>(SecondsSince(start_));
