@@ -122,39 +122,31 @@ FROM (VALUES {}) t(name, rights))",
   return look;
 }
 
+// All that the operator has to grant, at once.
 Status CheckRights(const Look& look) {
-  if (!look.forbidden.empty()) {
-    std::string names, grants;
-    for (const auto& [table, name] : look.forbidden) {
-      names += (names.empty() ? "" : ", ") + name;
-      grants += fmt::format("{}GRANT {} ON {} TO {};", grants.empty() ? "" : " ", table->rights, name, look.user);
-    }
-    return MakeError(ErrorKind::kConfig, fmt::format("the user {} lacks rights on {}", look.user, names),
+  if (look.schema.empty() && !look.missing.empty()) {
+    return MakeError(ErrorKind::kConfig, "the search_path names no schema that is there and may be used",
+                     "Make the schema, grant USAGE on it, or name another: ?options=-csearch_path%3Dpublic");
+  }
+  std::string lacking, grants;
+  auto add = [&](const std::string& what, const std::string& right) {
+    lacking += (lacking.empty() ? "" : ", ") + what;
+    grants += fmt::format("{}GRANT {} TO {};", grants.empty() ? "" : " ", right, look.user);
+  };
+  if (!look.missing.empty() && !look.may_create) {
+    add(fmt::format("the schema {} (to make {} there)", look.schema, look.missing.front()->name),
+        fmt::format("USAGE, CREATE ON SCHEMA {}", look.schema));
+  }
+  for (const auto& [table, name] : look.forbidden) add(name, fmt::format("{} ON {}", table->rights, name));
+  if (!grants.empty()) {
+    return MakeError(ErrorKind::kConfig, fmt::format("the user {} lacks rights on {}", look.user, lacking),
                      "As the owner: " + grants);
   }
-  if (!look.lacking_columns.empty()) {
-    return MakeError(ErrorKind::kConfig,
-                     fmt::format("the table offload_watermarks lacks the columns {}", look.lacking_columns),
-                     "Add them with ALTER TABLE (docs/journal.md shows the table), or name a schema of calve's own: "
-                     "?options=-csearch_path%3Dcalve");
-  }
-  return Status::OK();
-}
-
-Status CheckCreation(const Look& look) {
-  if (look.schema.empty()) {
-    return MakeError(ErrorKind::kConfig, "the search_path names no schema that is there",
-                     fmt::format("Make the schema, or name another: ?options=-csearch_path%3Dpublic"));
-  }
-  if (look.may_create) return Status::OK();
-  std::string names;
-  for (const Table* table : look.missing) names += (names.empty() ? "" : ", ") + std::string(table->name);
-  return MakeError(
-      ErrorKind::kConfig,
-      fmt::format("the user {} may not make the tables {} in the schema {}", look.user, names, look.schema),
-      fmt::format("As the schema's owner: GRANT USAGE, CREATE ON SCHEMA {} TO {}; or make the tables as "
-                  "docs/journal.md shows them.",
-                  look.schema, look.user));
+  if (look.lacking_columns.empty()) return Status::OK();
+  return MakeError(ErrorKind::kConfig,
+                   fmt::format("the table offload_watermarks lacks the columns {}", look.lacking_columns),
+                   "Add them with ALTER TABLE (docs/journal.md shows the table), or name a schema of calve's own: "
+                   "?options=-csearch_path%3Dcalve");
 }
 
 Status CheckVersion(const Look& look) {
@@ -171,7 +163,6 @@ Status PrepareJournal(Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(Look look, LookAround(connection));
   ARROW_RETURN_NOT_OK(CheckRights(look));
   if (!look.missing.empty() || look.version < 1) {
-    ARROW_RETURN_NOT_OK(CheckCreation(look));
     // Of processes that find them missing at once, one makes them. The number is calve's own, of no meaning.
     ARROW_RETURN_NOT_OK(connection.Execute("SELECT pg_advisory_xact_lock(7166310293614129)").status());
     ARROW_ASSIGN_OR_RAISE(look, LookAround(connection));

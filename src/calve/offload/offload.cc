@@ -200,7 +200,7 @@ class Offload {
     bool known = plan.target.table->metadata.properties.contains(kWatermarkProperty);
     if (context_.journal && !known) {
       auto row = context_.journal->ReadWatermark(plan.table.name);
-      if (row.ok() && *row && (*row)->status == "success") {
+      if (row.ok() && *row && ((*row)->status == "success" || FailedAfterAdopting(**row))) {
         Note(fmt::format("adopted the watermark {} of offload_watermarks",
                          FormatTimestamp((*row)->last_offload_timestamp)));
         return (*row)->last_offload_timestamp;
@@ -211,6 +211,15 @@ class Offload {
                                  request_.target.ToString()),
                      "Say it with --start-from TIME (rows up to TIME are in the table), or --start-from beginning to "
                      "load all rows.");
+  }
+
+  // The Spark job's failure says nothing about what it appended. Our own run that began at this very watermark failed
+  // without a trace in the table, and only then wrote "failed" over "success".
+  bool FailedAfterAdopting(const journal::WatermarkRow& row) const {
+    if (row.status != "failed") return false;
+    auto runs = context_.journal->LastRuns(request_.target.ToString(), 1);
+    return runs.ok() && !runs->empty() && runs->front().status == "failed" &&
+           runs->front().window_from == row.last_offload_timestamp && runs->front().error == row.last_error_message;
   }
 
   Status CountRows(const Plan& plan) {
