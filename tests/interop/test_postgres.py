@@ -299,3 +299,24 @@ def test_unknown_databases_and_parameters(cold, hot, database):
     for state, word in ((database.url().rsplit("/", 1)[0] + "/nowhere", "CREATE DATABASE"), (database.url(sslmood="x"), "postgresql://user@host")):
         cold.state = state
         assert word in offload_with(hot, {}, program.USAGE).err
+
+
+def test_the_tables_that_the_documentation_shows(cold, hot, database):
+    """Their owner makes them, and calve needs no right to create."""
+    page = (program.ROOT / "docs" / "journal.md").read_text()
+    statements = page.split("```sql\n")[1].split("```")[0]
+    user = database.add_user("calve")
+    create_trades(hot)
+    insert_trades(hot, 0, 100)
+    cold.state = database.url()
+    offload_with(hot, {}, program.DONE)
+    columns = ("SELECT relname, attname, atttypid::regtype, attnotnull FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid "
+               "WHERE relnamespace = 'public'::regnamespace AND attnum > 0 ORDER BY 1, attnum")
+    made_by_calve = database.sql(columns)
+    database.sql("DROP TABLE offload_watermarks, calve_runs, calve_leases, calve_parts_seen, calve_schema_version")
+    database.sql(f"SET ROLE {database.name};" + statements.replace(" TO calve;", f" TO {user};"))
+    assert database.sql(columns) == made_by_calve
+    cold.state = database.url(user)
+    result = hot.offload("trades", "--until", "2024-08-10T00:00:00Z", "--sequence-col", "sequence")
+    assert not [n for n in result["notes"] if "journal" in n]
+    assert database.sql("SELECT status FROM calve_runs") == [["success"]]
