@@ -82,6 +82,15 @@ struct Look {
   int64_t version = 0;  // 0: none is told
 };
 
+// A statement of its own: to_regclass sees a table that was committed just now, where the statement's own snapshot does
+// not see its columns.
+constexpr const char* kLackingColumns = R"(
+SELECT string_agg(c, ', ')
+FROM unnest(ARRAY['table_name', 'last_offload_timestamp', 'last_offload_max_sequence', 'last_offload_row_count', 'status',
+  'last_successful_run', 'last_run_duration_seconds', 'failure_count', 'last_error_message', 'created_at', 'updated_at']) c
+WHERE NOT EXISTS (SELECT FROM pg_attribute
+                  WHERE attrelid = to_regclass('offload_watermarks') AND attname = c AND NOT attisdropped))";
+
 Result<Look> LookAround(Connection& connection) {
   // regclass: the first table of that name on the search_path.
   std::string tables;
@@ -94,12 +103,7 @@ SELECT t.name, to_regclass(t.name) IS NOT NULL, to_regclass(t.name)::text,
                                  ELSE has_any_column_privilege(to_regclass(t.name), r) END)
             FROM unnest(string_to_array(t.rights, ', ')) r), true),
   quote_ident(current_user), quote_ident(current_schema()),
-  coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
-  (SELECT string_agg(c, ', ') FROM unnest(ARRAY['table_name', 'last_offload_timestamp', 'last_offload_max_sequence',
-     'last_offload_row_count', 'status', 'last_successful_run', 'last_run_duration_seconds', 'failure_count',
-     'last_error_message', 'created_at', 'updated_at']) c
-   WHERE to_regclass('offload_watermarks') IS NOT NULL AND NOT EXISTS (
-     SELECT FROM pg_attribute WHERE attrelid = to_regclass('offload_watermarks') AND attname = c AND NOT attisdropped))
+  coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
 FROM (VALUES {}) t(name, rights))",
                                                                   tables)));
   Look look;
@@ -113,7 +117,11 @@ FROM (VALUES {}) t(name, rights))",
     look.user = rows.Text(row, 4);
     look.schema = rows.Text(row, 5);
     look.may_create = rows.Bool(row, 6);
-    look.lacking_columns = rows.Text(row, 7);
+  }
+  auto is_watermarks = [](const Table* table) { return table->name == "offload_watermarks"; };
+  if (std::ranges::none_of(look.missing, is_watermarks)) {
+    ARROW_ASSIGN_OR_RAISE(Rows lacking, connection.Execute(kLackingColumns));
+    look.lacking_columns = lacking.Text(0, 0);
   }
   auto is_version = [](const Table* table) { return table->name == "calve_schema_version"; };
   if (std::ranges::any_of(look.missing, is_version) || !look.forbidden.empty()) return look;

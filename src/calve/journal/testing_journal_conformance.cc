@@ -271,6 +271,23 @@ TEST_P(JournalConformance, ThreadsShareOneJournal) {
   EXPECT_EQ(journal->ReadWatermark("trades").ValueOrDie()->failure_count, 160);
 }
 
+// Each opening finds the tables missing, half made or made.
+TEST_P(JournalConformance, ManyMayOpenItAtOnce) {
+  for (int round = 0; round < 10; ++round) {
+    if (round > 0) uri_ = GetParam().make_uri();
+    std::vector<Status> opened(8);
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < opened.size(); ++i) {
+      threads.emplace_back([&, i] {
+        std::this_thread::sleep_for(std::chrono::microseconds(1'500 * i));
+        opened[i] = OpenJournal(uri_).status();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const Status& status : opened) EXPECT_TRUE(status.ok()) << status.ToString();
+  }
+}
+
 // Four processes open, and so create, the same journal at once.
 TEST_P(JournalConformance, ProcessesShareOneJournal) {
   std::vector<int> codes = storage::RunChildren(4, [&](int p) {
