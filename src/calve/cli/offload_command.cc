@@ -18,6 +18,8 @@ constexpr const char* kFooter = R"(Examples:
       --timestamp-col exchange_timestamp --sequence-col sequence_number --partition-by 'days(exchange_timestamp)'
   calve offload … --dry-run          what would be done: window, rows, query; nothing is changed
   calve offload … --until 2024-08-09T00:00:00Z
+  CALVE_STATE_PASSWORD=… calve offload … --state 'postgresql://calve@db/platform?sslmode=verify-full'
+                                     the journal in PostgreSQL, for calves on several machines (docs/journal.md)
 
 The window begins at the watermark, which is read from the target table's newest snapshot of calve's, and ends at the
 ClickHouse server's clock minus --buffer. Run it as often as you like: each row is offloaded once.)";
@@ -269,11 +271,16 @@ Result<offload::OffloadResult> Execute(const OffloadFlags& flags, StopToken& sto
   ARROW_ASSIGN_OR_RAISE(offload::OffloadRequest request, RequestOf(flags));
   SystemClock clock;
   ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, flags.dry_run));
-  if (!side.journal && !side.journal_error.ok())
-    terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
+  std::string without;
+  if (!side.journal && !side.journal_error.ok()) {
+    without = fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error));
+    terminal.Warn(without);
+  }
   ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(flags.source, stop));
   offload::OffloadContext context{*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop, terminal};
-  return offload::OffloadTable(context, request);
+  auto result = offload::OffloadTable(context, request);
+  if (result.ok() && !without.empty()) result->notes.push_back(std::move(without));
+  return result;
 }
 
 int RunOffload(const OffloadFlags& flags, StopToken& stop) {

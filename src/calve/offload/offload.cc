@@ -221,7 +221,7 @@ class Offload {
     bool known = plan.target.table->metadata.properties.contains(kWatermarkProperty);
     if (context_.journal && !known) {
       auto row = context_.journal->ReadWatermark(plan.table.name);
-      if (row.ok() && *row && (*row)->status == "success") {
+      if (row.ok() && *row && ((*row)->status == "success" || FailedAfterAdopting(**row))) {
         Note(fmt::format("adopted the watermark {} of offload_watermarks",
                          FormatTimestamp((*row)->last_offload_timestamp)));
         return (*row)->last_offload_timestamp;
@@ -232,6 +232,15 @@ class Offload {
                                  request_.target.ToString()),
                      "Say it with --start-from TIME (rows up to TIME are in the table), or --start-from beginning to "
                      "load all rows.");
+  }
+
+  // The Spark job's failure says nothing about what it appended. Our own run that began at this very watermark failed
+  // without a trace in the table, and only then wrote "failed" over "success".
+  bool FailedAfterAdopting(const journal::WatermarkRow& row) const {
+    if (row.status != "failed") return false;
+    auto runs = context_.journal->LastRuns(request_.target.ToString(), 1);
+    return runs.ok() && !runs->empty() && runs->front().status == "failed" &&
+           runs->front().window_from == row.last_offload_timestamp && runs->front().error == row.last_error_message;
   }
 
   Status CountRows(const Plan& plan) {
@@ -427,7 +436,7 @@ class Offload {
     row.table_name = plan.table.name;
     row.last_offload_timestamp = plan.window.to;
     row.last_offload_row_count = result_.rows;
-    row.last_offload_max_sequence = max_sequence_.value_or(0);
+    row.last_offload_max_sequence = max_sequence_;
     row.status = "success";
     row.last_successful_run = context_.clock.Now();
     row.last_run_duration_seconds = static_cast<int>(SecondsSince(start_));
