@@ -17,6 +17,8 @@ requests. GET /_fault lists those still armed, DELETE /_fault disarms all. A hea
   truncate                          the body ends after N bytes, with a proper last chunk
   wrong_length                      a Content-Length of "length" (N + 1000) for a body of N bytes, then closed
   no_length                         neither a length nor chunks; closed at the end
+  before                            "sql" is executed before the request's own
+  hold                              the request waits, unexecuted, until faults are disarmed
 """
 
 import json
@@ -25,7 +27,7 @@ import threading
 
 KINDS = (
     "status500 status503 status429 exception_first drop no_end exception exception_inside exception_marker exception_tag slow hang "
-    "corrupt truncate wrong_length no_length").split()
+    "corrupt truncate wrong_length no_length before hold").split()
 EXCEPTION_TEXT = (
     "Code: 395. DB::Exception: Value passed to 'throwIf' function is non-zero: while executing 'FUNCTION throwIf'. "
     "(FUNCTION_THROW_IF_VALUE_IS_NON_ZERO) (version 26.5.1.1 (official build))\n")
@@ -52,6 +54,7 @@ class Faults:
     def __init__(self):
         self._lock = threading.Lock()
         self._armed = []
+        self._released = threading.Event()  # those who wait now; a new one with every release
 
     def arm(self, text):
         fault = Fault(json.loads(text))
@@ -61,6 +64,14 @@ class Faults:
     def clear(self):
         with self._lock:
             self._armed.clear()
+            released, self._released = self._released, threading.Event()
+        released.set()
+
+    def hold(self):
+        """Until clear()."""
+        with self._lock:
+            released = self._released
+        released.wait(120)
 
     def listed(self):
         with self._lock:

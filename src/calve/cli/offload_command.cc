@@ -30,7 +30,7 @@ struct OffloadFlags {
   OutputFlags output;
   std::string source_table, target_table, timestamp_col, sequence_col, layer, buffer = "5m", until, start_from;
   std::vector<std::string> partition_by, types, expressions, excluded, properties;
-  std::string view, sort_by, new_columns = "add", memory = "512MiB", lease = "10m", lookback = "2d";
+  std::string view, sort_by, new_columns = "add", memory = "512MiB", lease = "10m", lookback = "2d", mode = "auto";
   std::vector<std::string> key;
   bool dry_run = false;
 };
@@ -105,13 +105,23 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
       ->group(window);
   command
       .add_option("--lookback", flags.lookback,
-                  "look so far behind the watermark for rows that were inserted late, and append them; 0s: never")
+                  "look so far behind the watermark for rows that were inserted late or have changed, and put them in; "
+                  "0s: never")
       ->envname("CALVE_LOOKBACK")
       ->capture_default_str()
       ->group(window);
   command
+      .add_option(
+          "--mode", flags.mode,
+          "append: rows do not change; upsert: newer versions replace older ones by key; auto: upsert for engines "
+          "that merge rows (Replacing-, AggregatingMergeTree …), else append")
+      ->check(CLI::IsMember({"auto", "append", "upsert"}))
+      ->capture_default_str()
+      ->group(window);
+  command
       .add_option("--key", flags.key,
-                  "columns that tell late rows from those that are there: a,b (default: whole rows are compared)")
+                  "columns that tell rows apart: a,b (default: the sorting key of engines that merge rows, else whole "
+                  "rows are compared)")
       ->delimiter(',')
       ->group(window);
   command.add_flag("--dry-run", flags.dry_run, "say what would be done, and change nothing")->group(window);
@@ -153,6 +163,9 @@ Result<offload::OffloadRequest> RequestOf(const OffloadFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
   request.layer = flags.layer;
   request.timestamp_column = flags.timestamp_col;
+  request.mode = flags.mode == "append"   ? offload::Mode::kAppend
+                 : flags.mode == "upsert" ? offload::Mode::kUpsert
+                                          : offload::Mode::kAuto;
   request.sequence_column = flags.sequence_col;
   ARROW_ASSIGN_OR_RAISE(request.buffer_micros, ParseDuration(flags.buffer));
   if (!flags.until.empty()) {
@@ -211,6 +224,7 @@ Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
   json["bytes_read"] = r.bytes_read;
   json["phases"] = {
       {"planning", r.seconds_planning}, {"writing", r.seconds_writing}, {"committing", r.seconds_committing}};
+  json["rows_removed"] = r.rows_removed;
   json["rows_expected"] = r.rows_expected;
   json["rows_null_cursor"] = r.rows_null_cursor;
   json["rows_future_cursor"] = r.rows_future_cursor;
@@ -218,6 +232,7 @@ Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
                   {"rows", r.late.rows},
                   {"files", r.late.files},
                   {"bytes", r.late.bytes},
+                  {"rows_removed", r.late.rows_removed},
                   {"snapshot_id", r.late.snapshot_id ? Json(*r.late.snapshot_id) : Json(nullptr)}};
   json["notes"] = r.notes;
   if (dry_run) {
