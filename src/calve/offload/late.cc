@@ -132,6 +132,12 @@ class Late {
                       FormatTimestamp(bucket), rows.first, look_.table.database, look_.table.name, rows.second,
                       request_.target.ToString()));
     }
+    if (left.retired > 0) {
+      result_.notes.push_back(fmt::format(
+          "{} keys have other rows in hot than in cold, at a time that has been retired: what hot has of them may be "
+          "older or a part, and cold's rows stay",
+          left.retired));
+    }
     if (left.keys_not_unique > 0) {
       settled_ = false;
       result_.notes.push_back(fmt::format(

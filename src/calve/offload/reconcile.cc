@@ -112,8 +112,7 @@ class Reconciliation {
     }
     const auto found = fingerprint::CompareRows(entries[hot_lane], cold, plan_.unique_key(), SIZE_MAX / 2);
     const size_t before = changes_.size();
-    ChooseChanges(ChangeRules{request_.policy, plan_.unique_key(), request_.extra_expected_before}, found, cold,
-                  changes_, result_.left);
+    ChooseChanges(Rules(), found, cold, changes_, result_.left);
     if (DeletesKeys()) {
       ARROW_RETURN_NOT_OK(
           FindDeleted(group, cold, [&](const RowHash& key) { return fingerprint::InPass(key, pass, group.passes); }));
@@ -155,6 +154,14 @@ class Reconciliation {
       }
     }
     return Flush();
+  }
+
+  ChangeRules Rules() const {
+    ChangeRules rules{request_.policy, plan_.unique_key(), INT64_MIN, false};
+    if (plan_.retired_to) rules.retired_before = *plan_.retired_to + 1;
+    // Pieces of a row never replace it; of whole rows it is the operator who asks for it.
+    rules.replace_retired = request_.policy == ChangePolicy::kRepair && rules_.whole_rows;
+    return rules;
   }
 
   bool DeletesKeys() const {

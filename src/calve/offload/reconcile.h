@@ -22,7 +22,6 @@ struct ReconcileRequest {
   bool differ = false;
   TimestampMicros up_to = 0;  // rows beyond it are left alone
   bool key_spans_time = false;
-  TimestampMicros extra_expected_before = INT64_MIN;
 };
 
 struct ReconcileResult {

@@ -55,6 +55,12 @@ void TellWhatWasLeft(const VerifyRequest& request, const ReconcileResult& done, 
                     "from changed ones without a key; name one with --key",
                     FormatTimestamp(bucket), rows.first, rows.second));
   }
+  if (done.left.retired > 0) {
+    notes.push_back(fmt::format(
+        "{} keys have other rows in hot than in cold, at a time that has been retired: what hot has of them may be "
+        "older or a part, and cold's rows stay",
+        done.left.retired));
+  }
   if (done.left.keys_not_unique > 0) {
     notes.push_back(
         fmt::format("{} rows are of keys that hot has several different rows of: {} does not tell its rows "

@@ -41,7 +41,9 @@ void AppendMissing(const RowDifference& difference, TimestampMicros bucket, cons
   }
 }
 
-void ChooseByKey(const ChangeRules& rules, const RowDifference& difference, RowChanges& changes, LeftAlone& left) {
+void ChooseByKey(const ChangeRules& rules, TimestampMicros bucket, const RowDifference& difference, RowChanges& changes,
+                 LeftAlone& left) {
+  const bool retired = bucket < rules.retired_before && !rules.replace_retired;
   std::set<RowHash> put;
   for (const Finding& finding : difference.findings) {
     if (finding.kind == FindingKind::kExtra) continue;
@@ -49,6 +51,8 @@ void ChooseByKey(const ChangeRules& rules, const RowDifference& difference, RowC
     if (finding.kind == FindingKind::kDefaulted && rules.policy == ChangePolicy::kRepair) continue;
     if (finding.hot_rows > 1) {
       ++left.keys_not_unique;
+    } else if (retired && finding.hot_rows == 1 && finding.kind != FindingKind::kMissing) {
+      ++left.retired;
     } else if (finding.hot_rows == 1) {
       if (put.insert(finding.key).second) changes.Put(finding.key);
     } else if (rules.policy == ChangePolicy::kRepair) {
@@ -105,12 +109,12 @@ void ChooseChanges(const ChangeRules& rules, const std::map<TimestampMicros, Row
       if (rules.policy == ChangePolicy::kAppendMissing) {
         AppendMissing(difference, bucket, cold, changes);
       } else {
-        ChooseByKey(rules, difference, changes, left);
+        ChooseByKey(rules, bucket, difference, changes, left);
       }
       continue;
     }
     const int64_t only_cold = difference.extra + difference.changed;
-    if (difference.missing > 0 && only_cold > 0 && bucket >= rules.extra_expected_before) {
+    if (difference.missing > 0 && only_cold > 0 && bucket >= rules.retired_before) {
       left.ambiguous[bucket] = {difference.missing, only_cold};
       continue;
     }

@@ -58,15 +58,19 @@ struct LeftAlone {
   std::map<TimestampMicros, std::pair<int64_t, int64_t>> ambiguous;
   int64_t keys_not_unique = 0;  // findings of keys that hot has several different rows of
   int64_t extra = 0;            // only in cold: never removed
+  int64_t retired = 0;          // keys that hot has other rows of than cold, at a time that has been retired
 };
 
-// `cold` is sorted by bucket and key, as CompareRows leaves it, and of the rows that were compared. `extra_expected`:
-// hot is known to have let go of rows of that time (retired), so that without a key they make nothing ambiguous.
 struct ChangeRules {
   ChangePolicy policy = ChangePolicy::kAppendMissing;
   bool unique_key = false;
-  TimestampMicros extra_expected_before = INT64_MIN;  // buckets that start before it
+  // Buckets that start before it have been retired: hot let go of rows there, so that without a key those that only
+  // cold has make nothing ambiguous; and what hot has of a key by now may be an older version or a part of the row,
+  // which does not replace cold's unless `replace_retired`.
+  TimestampMicros retired_before = INT64_MIN;
+  bool replace_retired = false;
 };
+// `cold` is sorted by bucket and key, as CompareRows leaves it, and of the rows that were compared.
 void ChooseChanges(const ChangeRules& rules, const std::map<TimestampMicros, fingerprint::RowDifference>& found,
                    const std::vector<fingerprint::RowEntry>& cold, RowChanges& changes, LeftAlone& left);
 

@@ -13,14 +13,14 @@ struct VerifyPlan {
   std::optional<int64_t> snapshot_id;
   std::optional<TimestampMicros> watermark;
   std::optional<TimestampMicros> retired_to;  // rows up to here may have been dropped from hot
-  std::vector<SelectedColumn> columns;  // of the SELECT
-  iceberg::Schema schema;               // the columns that are compared
-  std::vector<int> column_ids;          // of `schema`
-  int cursor_index = -1;                // in `schema`; -1: no buckets
-  std::vector<int> key;                 // indexes in `schema`; empty: whole rows
-  std::vector<int> core;                // without late columns; empty: there are none
-  std::vector<int> late;                // columns that the table got after its first schema
-  std::vector<Window> ranges;           // to read: one, or the sampled buckets
+  std::vector<SelectedColumn> columns;        // of the SELECT
+  iceberg::Schema schema;                     // the columns that are compared
+  std::vector<int> column_ids;                // of `schema`
+  int cursor_index = -1;                      // in `schema`; -1: no buckets
+  std::vector<int> key;                       // indexes in `schema`; empty: whole rows
+  std::vector<int> core;                      // without late columns; empty: there are none
+  std::vector<int> late;                      // columns that the table got after its first schema
+  std::vector<Window> ranges;                 // to read: one, or the sampled buckets
   std::vector<std::string> columns_not_compared;
   std::vector<std::string> notes;
 
