@@ -40,7 +40,20 @@ Status RestoreInserter::Try() {
   auto once = [batch = Renamed(*nothing)]() mutable -> Result<std::shared_ptr<arrow::RecordBatch>> {
     return std::exchange(batch, nullptr);
   };
-  return context_.source.Insert(plan_.insertion, once, Options());
+  return WithColumnNames(context_.source.Insert(plan_.insertion, once, Options()));
+}
+
+Status RestoreInserter::WithColumnNames(const Status& status) const {
+  if (status.ok()) return status;
+  const std::string text = MessageOf(status);
+  std::string named;
+  for (size_t i = 0; i < plan_.travel_names.size(); ++i) {
+    if (!MentionsName(text, plan_.travel_names[i])) continue;
+    named +=
+        fmt::format("{}{} is column {}", named.empty() ? "" : ", ", plan_.travel_names[i], plan_.read.fields[i].name);
+  }
+  if (named.empty()) return status;
+  return MakeError(KindOf(status), fmt::format("{} ({})", text, named), RemedyOf(status));
 }
 
 std::shared_ptr<arrow::RecordBatch> RestoreInserter::Renamed(const arrow::RecordBatch& batch) const {
@@ -97,7 +110,7 @@ Status RestoreInserter::Insert(const BucketGroup& group, WantedRows* wanted, Ins
   };
   Status done = context_.source.Insert(plan_.insertion, next, Options());
   inserted->sums = sums.buckets();
-  return done;
+  return WithColumnNames(done);
 }
 
 }  // namespace calve::offload

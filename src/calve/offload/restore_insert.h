@@ -28,6 +28,8 @@ class RestoreInserter {
   source::QueryOptions Options() const;
   Result<std::shared_ptr<arrow::RecordBatch>> Chosen(const std::shared_ptr<arrow::RecordBatch>& batch,
                                                      const BucketGroup& group, WantedRows* wanted);
+  // ClickHouse's errors tell of the columns as they travel: c3 is price.
+  Status WithColumnNames(const Status& status) const;
   std::shared_ptr<arrow::RecordBatch> Renamed(const arrow::RecordBatch& batch) const;
 
   const RestoreContext& context_;

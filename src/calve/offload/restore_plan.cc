@@ -36,16 +36,6 @@ int IndexOf(const iceberg::Schema& schema, const std::string& name) {
   return -1;
 }
 
-// Whether SQL names it: as a word, or quoted.
-bool Mentions(const std::string& sql, const std::string& name) {
-  auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
-  for (size_t at = sql.find(name); at != std::string::npos; at = sql.find(name, at + 1)) {
-    const size_t end = at + name.size();
-    if ((at == 0 || !is_word(sql[at - 1])) && (end == sql.size() || !is_word(sql[end]))) return true;
-  }
-  return false;
-}
-
 // Rows go in and come out again.
 bool KeepsRows(const std::string& engine) {
   static const std::set<std::string> kOthers = {"Memory", "Log", "TinyLog", "StripeLog", "Distributed"};
@@ -187,7 +177,7 @@ class Planner {
       const bool set = request_.set.contains(field.name);
       const bool computed = column && !TakesValues(*column);
       const bool mentioned = std::any_of(request_.set.begin(), request_.set.end(),
-                                         [&](const auto& entry) { return Mentions(entry.second, field.name); });
+                                         [&](const auto& entry) { return MentionsName(entry.second, field.name); });
       if (excluded || set || computed || (mentioned && !column)) {
         if (mentioned) only_read_.push_back(field);
         if (computed && !excluded) Note(fmt::format("column {} is computed by {} itself", field.name, TableName()));
@@ -392,6 +382,15 @@ class Planner {
 
 Result<RestorePlan> PlanRestore(const RestoreContext& context, const RestoreRequest& request, std::string* created) {
   return Planner(context, request, created).Run();
+}
+
+bool MentionsName(const std::string& sql, const std::string& name) {
+  auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  for (size_t at = sql.find(name); at != std::string::npos; at = sql.find(name, at + 1)) {
+    const size_t end = at + name.size();
+    if ((at == 0 || !is_word(sql[at - 1])) && (end == sql.size() || !is_word(sql[end]))) return true;
+  }
+  return false;
 }
 
 Result<int64_t> SnapshotAsOf(const iceberg::TableMetadata& metadata, TimestampMicros time) {
