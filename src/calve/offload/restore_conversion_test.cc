@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "calve/offload/cold_defaults.h"
-#include "calve/offload/restore_plan.h"
 #include "calve/offload/restore_table.h"
+#include "calve/offload/snapshot_as_of.h"
 
 namespace calve::offload {
 namespace {
@@ -85,7 +85,7 @@ TEST(RestoreConversionTest, ATableForTheRows) {
       "UUID,\n    `tags` Array(Nullable(String))\n)\nENGINE = MergeTree\nORDER BY `ts`");
 }
 
-TEST(RestorePlanTest, TheSnapshotOfATime) {
+TEST(SnapshotAsOfTest, TheSnapshotOfATime) {
   iceberg::TableMetadata metadata;
   for (int64_t id : {1, 2, 3}) metadata.snapshots.emplace_back().snapshot_id = id;
   metadata.snapshot_log = {{1000, 1}, {2000, 2}, {3000, 1}, {4000, 9}};  // rolled back at 3000; 9 is gone

@@ -25,7 +25,4 @@ Result<RestorePlan> PlanRestore(const RestoreContext& context, const RestoreRequ
 // Whether SQL (or a message about it) has the name as a word of its own. Pure.
 bool MentionsName(const std::string& sql, const std::string& name);
 
-// The snapshot that was main's tip at that time. kNotFound where that is before the first one, or was expired. Pure.
-Result<int64_t> SnapshotAsOf(const iceberg::TableMetadata& metadata, TimestampMicros time);
-
 }  // namespace calve::offload

@@ -55,13 +55,9 @@ void WantedRows::Sort() {
 bool WantedRows::Take(const RowHash& row) {
   auto found =
       std::lower_bound(rows_.begin(), rows_.end(), row, [](const Row& a, const RowHash& b) { return a.row < b; });
-  // A row may stand there for two buckets.
-  for (; found != rows_.end() && found->row == row; ++found) {
-    if (found->count == 0) continue;
-    --found->count;
-    return true;
-  }
-  return false;
+  if (found == rows_.end() || found->row != row || found->count == 0) return false;
+  --found->count;
+  return true;
 }
 
 MissingRows FindMissingRows(Entries& hot, Entries& cold, RowIdentity identity) {

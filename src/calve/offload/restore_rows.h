@@ -8,7 +8,8 @@
 
 namespace calve::offload {
 
-// How often each of some rows is wanted. Looked up row by row as they come; not thread-safe.
+// How often each of some rows is wanted: each row added once (its hash covers the cursor, so that it is in one bucket).
+// Looked up row by row as they come; not thread-safe.
 class WantedRows {
  public:
   void Add(const fingerprint::RowHash& row, int64_t count) { rows_.push_back({row, count}); }

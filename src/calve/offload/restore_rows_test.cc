@@ -14,7 +14,10 @@ using fingerprint::RowEntry;
 using fingerprint::RowHash;
 
 RowEntry Entry(int64_t bucket, uint64_t key, uint64_t row) { return RowEntry{bucket, {0, key}, {key, row}, 0}; }
-RowEntry Whole(int64_t bucket, uint64_t row) { return RowEntry{bucket, {0, row}, {0, row}, 0}; }
+RowEntry Whole(int64_t bucket, uint64_t value) {
+  const RowHash row{static_cast<uint64_t>(bucket), value};
+  return RowEntry{bucket, row, row, 0};
+}
 
 // What the INSERT would take of cold.
 std::vector<RowEntry> Taken(MissingRows& found, const std::vector<RowEntry>& cold) {
