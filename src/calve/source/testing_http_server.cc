@@ -136,8 +136,9 @@ void HttpAnswer::Reset() {
 void HttpAnswer::Close() { closed_ = true; }
 
 void HttpAnswer::WaitForClientToGo() {
-  char byte;
-  if (WaitReadable(socket_, stopping_)) (void)recv(socket_, &byte, 1, 0);
+  char piece[65536];
+  while (WaitReadable(socket_, stopping_) && recv(socket_, piece, sizeof piece, 0) > 0) {
+  }
   closed_ = true;
 }
 

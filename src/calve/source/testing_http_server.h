@@ -34,7 +34,7 @@ class HttpAnswer {
   bool BeginChunked(const std::string& more_headers = "");
   void Reset();              // closes with RST
   void Close();              // closes properly
-  void WaitForClientToGo();  // says nothing more
+  void WaitForClientToGo();  // says nothing more, reads what still comes
   bool closed() const { return closed_; }
 
  private:
