@@ -9,7 +9,7 @@ import time  # noqa: E402
 
 import pytest  # noqa: E402
 
-from interop import clickhouse, program, readers, servers  # noqa: E402
+from interop import clickhouse, postgres, program, readers, servers  # noqa: E402
 
 time.tzset()
 
@@ -29,11 +29,12 @@ class Cold:
         self.warehouse = folder / "cold"
         self.database = folder / "catalog.db" if kind == "sql" else None
         self.journal = folder / "state.db"
+        self.state = f"sqlite:///{self.journal}"
 
     @property
     def arguments(self):
         catalog = f"sqlite:///{self.database}" if self.database else "hadoop"
-        return ["--catalog", catalog, "--warehouse", f"file://{self.warehouse}", "--state", f"sqlite:///{self.journal}"]
+        return ["--catalog", catalog, "--warehouse", f"file://{self.warehouse}", "--state", self.state]
 
     def table(self, name, namespace="cold"):
         return readers.Table(self.warehouse, namespace, name, self.database)
@@ -90,6 +91,13 @@ def hot(tmp_path, request):
 def http_server():
     """Starts the HTTP server over a database: `with http_server(hot) as server`."""
     return lambda hot, **options: servers.over_libchdb(hot.directory, **options)
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    need(postgres.programs(), "PostgreSQL is not installed")
+    with postgres.server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

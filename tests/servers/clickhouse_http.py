@@ -170,6 +170,11 @@ class Handler(BaseHTTPRequestHandler):
             if fault and fault.kind == "exception_first":
                 code = fault.number("code", 202)
                 raise EngineError(fault.spec.get("text", f"Code: {code}. DB::Exception: injected. (INJECTED)"))
+            if fault and fault.kind == "hold":
+                self.server.faults.hold()
+            if fault and fault.kind == "before":
+                with self.server.engine.session("default", {}) as session:
+                    session.run(fault.spec["sql"].encode())
             for name in settings:
                 if not re.fullmatch(r"\w+", name):
                     raise EngineError(f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")

@@ -19,6 +19,8 @@ requests. GET /_fault lists those still armed, DELETE /_fault disarms all. A hea
   cut_request                       of an INSERT's data, after N bytes: what came is inserted, and the connection reset
   lost_answer                       the INSERT is done, and the connection reset instead of an answer
   no_length                         neither a length nor chunks; closed at the end
+  before                            "sql" is executed before the request's own
+  hold                              the request waits, unexecuted, until faults are disarmed
 """
 
 import json
@@ -27,7 +29,7 @@ import threading
 
 KINDS = (
     "status500 status503 status429 exception_first drop no_end exception exception_inside exception_marker exception_tag slow hang "
-    "corrupt truncate wrong_length no_length cut_request lost_answer").split()
+    "corrupt truncate wrong_length no_length before hold cut_request lost_answer").split()
 EXCEPTION_TEXT = (
     "Code: 395. DB::Exception: Value passed to 'throwIf' function is non-zero: while executing 'FUNCTION throwIf'. "
     "(FUNCTION_THROW_IF_VALUE_IS_NON_ZERO) (version 26.5.1.1 (official build))\n")
@@ -54,6 +56,7 @@ class Faults:
     def __init__(self):
         self._lock = threading.Lock()
         self._armed = []
+        self._released = threading.Event()  # those who wait now; a new one with every release
 
     def arm(self, text):
         fault = Fault(json.loads(text))
@@ -63,6 +66,14 @@ class Faults:
     def clear(self):
         with self._lock:
             self._armed.clear()
+            released, self._released = self._released, threading.Event()
+        released.set()
+
+    def hold(self):
+        """Until clear()."""
+        with self._lock:
+            released = self._released
+        released.wait(120)
 
     def listed(self):
         with self._lock:

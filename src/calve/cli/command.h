@@ -16,6 +16,7 @@ using RunCommand = std::function<int(StopToken& stop)>;
 void AddOffloadCommand(CLI::App& app, RunCommand& run);
 void AddMaintainCommand(CLI::App& app, RunCommand& run);
 void AddRestoreCommand(CLI::App& app, RunCommand& run);
+void AddRetireCommand(CLI::App& app, RunCommand& run);
 void AddStatusCommand(CLI::App& app, RunCommand& run);
 void AddViewCommand(CLI::App& app, RunCommand& run);
 void AddVerifyCommand(CLI::App& app, RunCommand& run);

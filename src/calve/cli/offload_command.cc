@@ -18,6 +18,8 @@ constexpr const char* kFooter = R"(Examples:
       --timestamp-col exchange_timestamp --sequence-col sequence_number --partition-by 'days(exchange_timestamp)'
   calve offload … --dry-run          what would be done: window, rows, query; nothing is changed
   calve offload … --until 2024-08-09T00:00:00Z
+  CALVE_STATE_PASSWORD=… calve offload … --state 'postgresql://calve@db/platform?sslmode=verify-full'
+                                     the journal in PostgreSQL, for calves on several machines (docs/journal.md)
 
 The window begins at the watermark, which is read from the target table's newest snapshot of calve's, and ends at the
 ClickHouse server's clock minus --buffer. Run it as often as you like: each row is offloaded once.)";
@@ -28,7 +30,7 @@ struct OffloadFlags {
   OutputFlags output;
   std::string source_table, target_table, timestamp_col, sequence_col, layer, buffer = "5m", until, start_from;
   std::vector<std::string> partition_by, types, expressions, excluded, properties;
-  std::string view, sort_by, new_columns = "add", memory = "512MiB", lease = "10m", lookback = "2d";
+  std::string view, sort_by, new_columns = "add", memory = "512MiB", lease = "10m", lookback = "2d", mode = "auto";
   std::vector<std::string> key;
   bool dry_run = false;
 };
@@ -103,13 +105,23 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
       ->group(window);
   command
       .add_option("--lookback", flags.lookback,
-                  "look so far behind the watermark for rows that were inserted late, and append them; 0s: never")
+                  "look so far behind the watermark for rows that were inserted late or have changed, and put them in; "
+                  "0s: never")
       ->envname("CALVE_LOOKBACK")
       ->capture_default_str()
       ->group(window);
   command
+      .add_option(
+          "--mode", flags.mode,
+          "append: rows do not change; upsert: newer versions replace older ones by key; auto: upsert for engines "
+          "that merge rows (Replacing-, AggregatingMergeTree …), else append")
+      ->check(CLI::IsMember({"auto", "append", "upsert"}))
+      ->capture_default_str()
+      ->group(window);
+  command
       .add_option("--key", flags.key,
-                  "columns that tell late rows from those that are there: a,b (default: whole rows are compared)")
+                  "columns that tell rows apart: a,b (default: the sorting key of engines that merge rows, else whole "
+                  "rows are compared)")
       ->delimiter(',')
       ->group(window);
   command.add_flag("--dry-run", flags.dry_run, "say what would be done, and change nothing")->group(window);
@@ -151,6 +163,9 @@ Result<offload::OffloadRequest> RequestOf(const OffloadFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
   request.layer = flags.layer;
   request.timestamp_column = flags.timestamp_col;
+  request.mode = flags.mode == "append"   ? offload::Mode::kAppend
+                 : flags.mode == "upsert" ? offload::Mode::kUpsert
+                                          : offload::Mode::kAuto;
   request.sequence_column = flags.sequence_col;
   ARROW_ASSIGN_OR_RAISE(request.buffer_micros, ParseDuration(flags.buffer));
   if (!flags.until.empty()) {
@@ -209,6 +224,7 @@ Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
   json["bytes_read"] = r.bytes_read;
   json["phases"] = {
       {"planning", r.seconds_planning}, {"writing", r.seconds_writing}, {"committing", r.seconds_committing}};
+  json["rows_removed"] = r.rows_removed;
   json["rows_expected"] = r.rows_expected;
   json["rows_null_cursor"] = r.rows_null_cursor;
   json["rows_future_cursor"] = r.rows_future_cursor;
@@ -216,6 +232,7 @@ Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
                   {"rows", r.late.rows},
                   {"files", r.late.files},
                   {"bytes", r.late.bytes},
+                  {"rows_removed", r.late.rows_removed},
                   {"snapshot_id", r.late.snapshot_id ? Json(*r.late.snapshot_id) : Json(nullptr)}};
   json["notes"] = r.notes;
   if (dry_run) {
@@ -254,11 +271,16 @@ Result<offload::OffloadResult> Execute(const OffloadFlags& flags, StopToken& sto
   ARROW_ASSIGN_OR_RAISE(offload::OffloadRequest request, RequestOf(flags));
   SystemClock clock;
   ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, flags.dry_run));
-  if (!side.journal && !side.journal_error.ok())
-    terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
+  std::string without;
+  if (!side.journal && !side.journal_error.ok()) {
+    without = fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error));
+    terminal.Warn(without);
+  }
   ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(flags.source, stop));
   offload::OffloadContext context{*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop, terminal};
-  return offload::OffloadTable(context, request);
+  auto result = offload::OffloadTable(context, request);
+  if (result.ok() && !without.empty()) result->notes.push_back(std::move(without));
+  return result;
 }
 
 int RunOffload(const OffloadFlags& flags, StopToken& stop) {

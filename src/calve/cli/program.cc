@@ -32,6 +32,7 @@ int RunProgram(int argc, char** argv) {
   AddViewCommand(app, run);
   AddVerifyCommand(app, run);
   AddRestoreCommand(app, run);
+  AddRetireCommand(app, run);
   AddMaintainCommand(app, run);
   if (argc > 1 && argv[1][0] != '-' && !IsCommand(app, argv[1])) {
     std::string names;

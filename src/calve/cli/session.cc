@@ -10,17 +10,20 @@ namespace calve::cli {
 namespace {
 
 constexpr const char* kPasswordVariable = "CALVE_SOURCE_PASSWORD";
+constexpr const char* kPasswordOption = "--source-password-file";
+constexpr const char* kStatePasswordVariable = "CALVE_STATE_PASSWORD";
+constexpr const char* kStatePasswordOption = "--state-password-file";
 
 // From the file, else from the environment; a trailing line break is not part of it.
-Result<std::string> ReadPassword(const std::string& file) {
+Result<std::string> ReadPassword(const std::string& file, const char* option, const char* variable) {
   if (file.empty()) {
-    const char* value = std::getenv(kPasswordVariable);
+    const char* value = std::getenv(variable);
     return std::string(value ? value : "");
   }
   std::ifstream in(file);
   if (!in) {
     return MakeError(ErrorKind::kConfig, fmt::format("the password file {} cannot be read", file),
-                     "Check --source-password-file and the file's rights.");
+                     fmt::format("Check {} and the file's rights.", option));
   }
   std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -32,7 +35,7 @@ Result<std::string> JournalUri(const TargetFlags& flags) {
   std::string path = storage::LocalPath(storage::JoinLocation(flags.warehouse, "calve-journal.db"));
   if (path.empty()) {
     return MakeError(ErrorKind::kConfig, fmt::format("no journal can stand beside the warehouse {}", flags.warehouse),
-                     "Name one with --state sqlite:///FILE.");
+                     "Name one with --state: sqlite:////path/journal.db or postgresql://user@host/database.");
   }
   return "sqlite:///" + path;
 }
@@ -48,7 +51,7 @@ void AddSourceFlags(CLI::App& command, SourceFlags& flags) {
       ->envname("CALVE_SOURCE")
       ->group(group);
   command
-      .add_option("--source-password-file", flags.password_file,
+      .add_option(kPasswordOption, flags.password_file,
                   fmt::format("file with the password (or the variable {})", kPasswordVariable))
       ->envname("CALVE_SOURCE_PASSWORD_FILE")
       ->group(group);
@@ -99,9 +102,17 @@ void AddTargetFlags(CLI::App& command, TargetFlags& flags) {
       ->group(group);
   command
       .add_option("--state", flags.state,
-                  "the journal: sqlite:////path/journal.db (default: calve-journal.db in the warehouse). "
-                  "A log and a cache: it can be deleted at any time")
+                  "the journal: sqlite:////path/journal.db (default: calve-journal.db in the warehouse), or "
+                  "postgresql://user@host:5432/database?sslmode=verify-full, where a platform's offload_watermarks is "
+                  "used as it is. A log and a cache: it can be deleted at any time")
       ->envname("CALVE_STATE")
+      ->group(group);
+  command
+      .add_option(kStatePasswordOption, flags.state_password_file,
+                  fmt::format("file with the password of a postgresql:// journal (or the variable {}, PGPASSWORD, "
+                              "PGPASSFILE)",
+                              kStatePasswordVariable))
+      ->envname("CALVE_STATE_PASSWORD_FILE")
       ->group(group);
 }
 
@@ -162,7 +173,7 @@ Result<std::map<std::string, iceberg::Type>> ParseTypes(const std::vector<std::s
 Result<std::unique_ptr<source::Source>> OpenSourceOf(const SourceFlags& flags, const StopToken& stop) {
   source::SourceOptions options;
   options.url = flags.url;
-  ARROW_ASSIGN_OR_RAISE(options.password, ReadPassword(flags.password_file));
+  ARROW_ASSIGN_OR_RAISE(options.password, ReadPassword(flags.password_file, kPasswordOption, kPasswordVariable));
   options.compression = flags.compression;
   options.ca_file = flags.ca_file;
   options.client_cert_file = flags.client_cert_file;
@@ -182,7 +193,11 @@ Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, 
   ARROW_ASSIGN_OR_RAISE(std::string uri, JournalUri(flags));
   constexpr std::string_view kSqlite = "sqlite:///";
   if (read_only && uri.starts_with(kSqlite) && access(uri.c_str() + kSqlite.size(), F_OK) != 0) return side;
-  auto journal = journal::OpenJournal(uri);
+  journal::JournalAccess access;
+  access.read_only = read_only;
+  ARROW_ASSIGN_OR_RAISE(access.password,
+                        ReadPassword(flags.state_password_file, kStatePasswordOption, kStatePasswordVariable));
+  auto journal = journal::OpenJournal(uri, access);
   if (journal.ok()) {
     side.journal = std::move(*journal);
   } else if (KindOf(journal.status()) == ErrorKind::kConfig && !flags.state.empty()) {

@@ -29,6 +29,7 @@ struct TargetFlags {
   std::string catalog_name;
   std::string warehouse;
   std::string state;
+  std::string state_password_file;
 };
 
 struct OutputFlags {

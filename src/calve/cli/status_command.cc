@@ -14,6 +14,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kFooter = R"(Examples:
   calve status --warehouse file:///srv/cold
   calve status --warehouse file:///srv/cold --target-table cold.bronze_trades --json
+  calve status --warehouse file:///srv/cold --state postgresql://reader@db/platform
 
 Watermark, rows, files and bytes come from the tables themselves; only the last run is the journal's.)";
 
@@ -137,9 +138,11 @@ void PrintTable(const std::vector<TableStatus>& tables, TimestampMicros now) {
   }
 }
 
-Result<std::vector<TableStatus>> Collect(const StatusFlags& flags) {
+Result<std::vector<TableStatus>> Collect(const StatusFlags& flags, Terminal& terminal) {
   SystemClock clock;
   ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/true));
+  if (!side.journal && !side.journal_error.ok())
+    terminal.Warn(fmt::format("the journal could not be opened: {}", MessageOf(side.journal_error)));
   ARROW_ASSIGN_OR_RAISE(auto idents, Tables(side, flags));
   std::vector<TableStatus> tables;
   for (const auto& ident : idents) tables.push_back(Look(side, ident));
@@ -148,7 +151,7 @@ Result<std::vector<TableStatus>> Collect(const StatusFlags& flags) {
 
 int RunStatus(const StatusFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.output));
-  auto tables = Collect(flags);
+  auto tables = Collect(flags, terminal);
   if (!tables.ok()) {
     terminal.Error(tables.status());
     return ExitCodeOf(tables.status(), stop);

@@ -4,7 +4,7 @@
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/session.h"
-#include "calve/offload/verify.h"
+#include "calve/offload/repair.h"
 
 namespace calve::cli {
 namespace {
@@ -22,12 +22,14 @@ constexpr const char* kFooter = R"(Examples:
                                      tells changed rows from missing ones, and shows three of each kind
   calve verify … --sample 1% --seed 7
                                      of a huge table, one bucket in a hundred
+  calve verify … --repair            mends what differs: adds missing rows, replaces changed and removes doubled ones
   calve verify --cold-only --warehouse file:///srv/cold --target-table cold.bronze_trades --key trade_id
                                      rows that are twice in the cold table; no ClickHouse is asked
 
 Both sides are read in full, the cold one from its Parquet files. Give --expr, --type and --exclude as the offload had them.
 Rows that only cold has are no difference where hot may have let them go (it has a TTL, or no row of that bucket): --strict
 makes them one. docs/verify.md explains the output.
+With --repair, rows that only cold has are left alone, and the exit code tells what is left.
 Exit codes: 0 equal, 3 a difference, 1 failed, 2 bad usage or configuration, 130/143 stopped by a signal.)";
 
 struct VerifyFlags {
@@ -38,7 +40,8 @@ struct VerifyFlags {
   std::vector<std::string> key, types, expressions, excluded;
   uint64_t seed = 0;
   int64_t rows = 0;
-  bool strict = false, cold_only = false;
+  bool strict = false, cold_only = false, repair = false;
+  std::string lease = "10m";
 };
 
 void AddTableFlags(CLI::App& command, VerifyFlags& flags) {
@@ -89,6 +92,15 @@ void AddRangeFlags(CLI::App& command, VerifyFlags& flags) {
       ->group(group);
   command.add_flag("--strict", flags.strict, "what only cold has is a difference as well")->group(group);
   command.add_flag("--cold-only", flags.cold_only, "look for rows that are twice in the cold table; needs no source")
+      ->group(group);
+  command
+      .add_flag("--repair", flags.repair,
+                "mend what differs, in a snapshot of its own: missing rows are added, changed ones (by key) replaced, "
+                "doubled ones removed")
+      ->group(group);
+  command.add_option("--lease", flags.lease, "with --repair: others keep away for so long; 0: no lease")
+      ->envname("CALVE_LEASE")
+      ->capture_default_str()
       ->group(group);
   command.add_option("--memory", flags.memory, "for rows on their way and row hashes; more rows take more passes")
       ->envname("CALVE_MEMORY")
@@ -141,6 +153,7 @@ Result<offload::VerifyRequest> RequestOf(const VerifyFlags& flags) {
   request.example_rows = flags.rows;
   request.strict = flags.strict;
   request.cold_only = flags.cold_only;
+  request.whole_rows = flags.repair;
   ARROW_ASSIGN_OR_RAISE(request.settings, ParsePairs("--setting", flags.source.settings));
   ARROW_ASSIGN_OR_RAISE(request.memory_bytes, ParseBytes(flags.memory));
   return request;
@@ -303,16 +316,49 @@ void PrintResult(const offload::VerifyResult& r, const VerifyFlags& flags) {
   std::printf("  verdict    %s\n", verdict.c_str());
 }
 
-Result<offload::VerifyResult> Execute(const VerifyFlags& flags, StopToken& stop, Terminal& terminal) {
+// What was done about it, and what is left.
+struct Outcome {
+  offload::VerifyResult result;
+  std::optional<offload::RepairResult> repair;
+};
+
+Json RepairJson(const offload::RepairResult& r) {
+  const Totals t = Sum(r.before);
+  return {
+      {"rows_added", r.rows_added},
+      {"rows_removed", r.rows_removed},
+      {"files_added", r.files_added},
+      {"files_removed", r.files_removed},
+      {"snapshot_id", r.snapshot_id ? Json(*r.snapshot_id) : Json(nullptr)},
+      {"before", {{"missing", t.missing}, {"extra", t.extra}, {"changed", t.changed}, {"duplicates", t.duplicates}}},
+      {"notes", r.notes}};
+}
+
+void PrintRepair(const offload::RepairResult& r) {
+  std::printf("  repaired   %s rows added, %s removed; %s files written, %s replaced\n",
+              HumanCount(r.rows_added).c_str(), HumanCount(r.rows_removed).c_str(), HumanCount(r.files_added).c_str(),
+              HumanCount(r.files_removed).c_str());
+}
+
+Result<Outcome> Execute(const VerifyFlags& flags, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(offload::VerifyRequest request, RequestOf(flags));
+  ARROW_ASSIGN_OR_RAISE(int64_t lease, ParseDuration(flags.lease));
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/true));
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/!flags.repair));
   std::unique_ptr<source::Source> source;
   if (!flags.cold_only) {
     ARROW_ASSIGN_OR_RAISE(source, OpenSourceOf(flags.source, stop));
   }
-  offload::VerifyContext context{source.get(), *side.catalog, *side.file_io, clock, stop, terminal};
-  return offload::VerifyTable(context, request);
+  offload::VerifyContext context{source.get(), *side.catalog, *side.file_io, clock, stop, terminal, side.journal.get()};
+  Outcome outcome;
+  if (flags.repair) {
+    ARROW_ASSIGN_OR_RAISE(outcome.repair, offload::RepairTable(context, request, lease));
+    outcome.result = outcome.repair->after;
+    for (const std::string& note : outcome.repair->notes) terminal.Note(note);
+  } else {
+    ARROW_ASSIGN_OR_RAISE(outcome.result, offload::VerifyTable(context, request));
+  }
+  return outcome;
 }
 
 int RunVerify(const VerifyFlags& flags, StopToken& stop) {
@@ -331,11 +377,14 @@ int RunVerify(const VerifyFlags& flags, StopToken& stop) {
     }
     return code;
   }
-  if (!result->equal()) code = kExitDifference;
+  if (!result->result.equal()) code = kExitDifference;
   if (flags.output.json) {
-    std::printf("%s\n", ResultJson(*result, flags, code).dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    Json json = ResultJson(result->result, flags, code);
+    if (result->repair) json["repair"] = RepairJson(*result->repair);
+    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
   } else {
-    PrintResult(*result, flags);
+    if (result->repair && result->repair->snapshot_id) PrintRepair(*result->repair);
+    PrintResult(result->result, flags);
   }
   return code;
 }

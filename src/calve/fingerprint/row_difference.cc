@@ -62,7 +62,10 @@ bool InSorted(const Rows& sorted, const RowHash& row) {
 // One key of one bucket; both ranges are sorted by row.
 void CompareGroup(Range hot, Range cold, bool unique_key, Report& report) {
   auto by_row = [](const RowEntry& a, const RowEntry& b) { return a.row < b.row; };
-  Rows only_hot, only_cold;  // what the other side has not as often
+  const bool alike = hot.first == hot.second || hot.first->row == std::prev(hot.second)->row;
+  const int hot_rows = hot.first == hot.second ? 0 : alike ? 1 : 2;
+  if (unique_key && hot_rows == 1) hot.second = std::next(hot.first);  // delivered again, and not merged
+  Rows only_hot, only_cold;                                            // what the other side has not as often
   std::set_difference(hot.first, hot.second, cold.first, cold.second, std::back_inserter(only_hot), by_row);
   std::set_difference(cold.first, cold.second, hot.first, hot.second, std::back_inserter(only_cold), by_row);
   if (only_hot.empty() && only_cold.empty()) return;
@@ -71,7 +74,7 @@ void CompareGroup(Range hot, Range cold, bool unique_key, Report& report) {
   for (const RowEntry& entry : only_cold) {
     bool again = InSorted(all_hot, entry.row) || (unique_key && !unlike.empty() && unlike.back().row == entry.row);
     if (again) {
-      report.Note(entry.bucket, Finding{FindingKind::kDuplicate, entry.key, {}, entry.row});
+      report.Note(entry.bucket, Finding{FindingKind::kDuplicate, entry.key, {}, entry.row, hot_rows});
     } else {
       unlike.push_back(entry);
     }
@@ -80,14 +83,14 @@ void CompareGroup(Range hot, Range cold, bool unique_key, Report& report) {
   for (size_t i = 0; i < pairs; ++i) {
     bool defaulted = only_hot[i].core != 0 && only_hot[i].core == unlike[i].core;
     report.Note(only_hot[i].bucket, Finding{defaulted ? FindingKind::kDefaulted : FindingKind::kChanged,
-                                            only_hot[i].key, only_hot[i].row, unlike[i].row});
+                                            only_hot[i].key, only_hot[i].row, unlike[i].row, hot_rows});
   }
   for (size_t i = pairs; i < only_hot.size(); ++i) {
-    report.Note(only_hot[i].bucket, Finding{FindingKind::kMissing, only_hot[i].key, only_hot[i].row, {}});
+    report.Note(only_hot[i].bucket, Finding{FindingKind::kMissing, only_hot[i].key, only_hot[i].row, {}, hot_rows});
   }
   for (size_t i = pairs; i < unlike.size(); ++i) {
     FindingKind kind = unique_key && !all_hot.empty() ? FindingKind::kDuplicate : FindingKind::kExtra;
-    report.Note(unlike[i].bucket, Finding{kind, unlike[i].key, {}, unlike[i].row});
+    report.Note(unlike[i].bucket, Finding{kind, unlike[i].key, {}, unlike[i].row, hot_rows});
   }
 }
 
@@ -133,7 +136,7 @@ std::map<TimestampMicros, RowDifference> FindDuplicates(std::vector<RowEntry>& r
   Report report(findings_max);
   for (size_t i = 1; i < rows.size(); ++i) {
     if (!(rows[i].key == rows[i - 1].key)) continue;
-    report.Note(rows[i].bucket, Finding{FindingKind::kDuplicate, rows[i].key, {}, rows[i].row});
+    report.Note(rows[i].bucket, Finding{FindingKind::kDuplicate, rows[i].key, rows[i - 1].row, rows[i].row, 0});
   }
   return report.Take();
 }

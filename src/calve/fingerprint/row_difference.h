@@ -31,6 +31,8 @@ struct Finding {
   FindingKind kind = FindingKind::kMissing;
   RowHash key;
   RowHash hot, cold;  // the row of each side that has one
+  // Different rows of this key in hot: none, one, or several (2). Several: it is no key there.
+  int hot_rows = 0;
 };
 
 struct RowDifference {
@@ -40,12 +42,13 @@ struct RowDifference {
   void Add(RowDifference&& other, size_t findings_max);
 };
 
-// `unique_key`: two rows of one key are a duplicate, even if hot has none of them. Sorts both sides by bucket, key and
-// row. At most `findings_max` findings of each kind and bucket. Buckets without a difference are left out.
+// `unique_key`: two rows of one key are a duplicate, even if hot has none of them; a row that hot itself holds more
+// than once counts once. Sorts both sides by bucket, key and row. At most `findings_max` findings of each kind and bucket. Buckets without a difference are left out.
 std::map<TimestampMicros, RowDifference> CompareRows(std::vector<RowEntry>& hot, std::vector<RowEntry>& cold,
                                                      bool unique_key, size_t findings_max);
 
-// Rows of one key more than once, in one side alone: each but the first (by bucket) is a duplicate.
+// Rows of one key more than once, in one side alone: each but the first (by bucket) is a duplicate. `cold` of a finding
+// is its row, `hot` the row before it: the same where it is the very same row once more.
 std::map<TimestampMicros, RowDifference> FindDuplicates(std::vector<RowEntry>& rows, size_t findings_max);
 
 // Where the rows do not fit in memory at once: pass `pass` of `passes` takes those whose key falls to it.

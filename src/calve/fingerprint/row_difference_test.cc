@@ -57,6 +57,21 @@ TEST(RowDifference, ByKeyChangesAreSeen) {
   EXPECT_EQ(Compare({Keyed(1, 10, 0)}, {Keyed(1, 10, 5)}), "missing 1 extra 1 changed 0 duplicates 0 defaulted 0");
 }
 
+TEST(RowDifference, ByKeyWhatHotHoldsTwiceCountsOnce) {
+  EXPECT_EQ(Compare({Keyed(1, 10), Keyed(1, 10)}, {Keyed(1, 10)}),
+            "missing 0 extra 0 changed 0 duplicates 0 defaulted 0");
+  EXPECT_EQ(Compare({Keyed(1, 10), Keyed(1, 10)}, {}), "missing 1 extra 0 changed 0 duplicates 0 defaulted 0");
+}
+
+TEST(RowDifference, FindingsTellWhetherHotHasOneRowOfTheKey) {
+  std::vector<RowEntry> hot = {Keyed(1, 10), Keyed(2, 20), Keyed(2, 21)};
+  std::vector<RowEntry> cold = {Keyed(1, 11), Keyed(2, 22), Keyed(3, 30)};
+  auto found = CompareRows(hot, cold, true, 10);
+  std::map<uint64_t, int> hot_rows;
+  for (const Finding& finding : found.at(0).findings) hot_rows[finding.key.high] = finding.hot_rows;
+  EXPECT_EQ(hot_rows, (std::map<uint64_t, int>{{1, 1}, {2, 2}, {3, 0}}));
+}
+
 TEST(RowDifference, LateColumnsThatAreNullInColdAreToldApart) {
   auto with_core = [](RowEntry entry, uint64_t core) {
     entry.core = core;

@@ -32,7 +32,7 @@ struct RunRecord {
 struct WatermarkRow {
   std::string table_name;  // the source table's name, as the Spark job wrote it
   TimestampMicros last_offload_timestamp = 0;
-  int64_t last_offload_max_sequence = 0;
+  std::optional<int64_t> last_offload_max_sequence = 0;  // written as nullopt: as it was (the window had no rows)
   int64_t last_offload_row_count = 0;
   std::string status = "initialized";  // initialized, running, success, failed
   std::optional<TimestampMicros> last_successful_run;
@@ -49,6 +49,8 @@ struct Lease {
   std::string host;
   int64_t pid = 0;
   int64_t process_start = 0;  // ticks since the host's boot: tells a process from a later one with its pid
+  // By the clock of whoever judges whether it ended: the caller's where the journal is a file, the server's where it
+  // is a server, which takes from the caller only how long.
   TimestampMicros since = 0;
   TimestampMicros until = 0;
 };
@@ -68,11 +70,12 @@ class Journal {
   virtual Status WriteFailure(const std::string& table_name, const std::string& message, TimestampMicros now) = 0;
   virtual Result<std::optional<WatermarkRow>> ReadWatermark(const std::string& table_name) = 0;
 
-  // Takes the table's lease where nobody has it, or who has it let it end by wanted.since. The lease in force then:
-  // `wanted`, or another's.
+  // Takes the table's lease, now (wanted.since) and for as long as to wanted.until, where nobody has it, or who has it
+  // let it end. The lease in force then: what was wanted, or another's.
   virtual Result<Lease> AcquireLease(const Lease& wanted) = 0;
-  // Moves the end of the holder's lease. False: it is not the holder's any more.
-  virtual Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) = 0;
+  // Moves the end of the holder's lease to as far from now as `until` is. False: it is not the holder's any more.
+  virtual Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros now,
+                                  TimestampMicros until) = 0;
   // OK also where it is not the holder's.
   virtual Status ReleaseLease(const std::string& table, const std::string& holder) = 0;
 
@@ -82,8 +85,14 @@ class Journal {
                                 TimestampMicros now) = 0;
 };
 
-// "sqlite:///FILE" (three slashes: relative to the working directory, four: absolute, as SQLAlchemy writes them).
-// Tables are made where missing.
-Result<std::unique_ptr<Journal>> OpenJournal(const std::string& uri);
+struct JournalAccess {
+  std::string password;    // for a server; never in the URI
+  bool read_only = false;  // nothing is made on a server: what is missing there reads as empty
+};
+
+// "sqlite:///FILE" (three slashes: relative to the working directory, four: absolute, as SQLAlchemy writes them), or
+// "postgresql://user@host:port/database" with libpq's parameters behind a '?'. Tables are made where missing. kConfig:
+// the operator has to act; kRetry: a server cannot be reached now.
+Result<std::unique_ptr<Journal>> OpenJournal(const std::string& uri, const JournalAccess& access = {});
 
 }  // namespace calve::journal

@@ -1,24 +1,21 @@
-#include <fmt/format.h>
-
 #include "calve/journal/journal.h"
+#include "calve/journal/postgres_journal.h"
 #include "calve/journal/sqlite_journal.h"
+#include "calve/postgres/postgres_uri.h"
 #include "calve/sqlite/sqlite_uri.h"
 
 namespace calve::journal {
 
-Result<std::unique_ptr<Journal>> OpenJournal(const std::string& uri) {
+Result<std::unique_ptr<Journal>> OpenJournal(const std::string& uri, const JournalAccess& access) {
   if (sqlite::IsSqliteUri(uri)) {
     ARROW_ASSIGN_OR_RAISE(std::string path, sqlite::PathFromUri(uri));
     return SqliteJournal::Open(path);
   }
+  if (postgres::IsPostgresUri(uri)) return PostgresJournal::Open({uri, access.password}, access.read_only);
   // No URI is repeated here: one that we do not know may hold a password.
-  std::string scheme = uri.substr(0, uri.find(':'));
-  if (scheme == "postgresql" || scheme == "postgres") {
-    return MakeError(ErrorKind::kUnsupported, "a journal in PostgreSQL is not supported",
-                     "Use --state sqlite:////path/file.db.");
-  }
   return MakeError(ErrorKind::kConfig, "the state URI names no kind of journal that calve knows",
-                   "Write it as sqlite:////absolute/file.db or sqlite:///relative/file.db.");
+                   "Write it as sqlite:////absolute/file.db, sqlite:///relative/file.db or "
+                   "postgresql://user@host/database.");
 }
 
 }  // namespace calve::journal

@@ -134,8 +134,9 @@ Status SqliteJournal::WriteWatermark(const WatermarkRow& row, TimestampMicros no
       database->Prepare(
           "INSERT INTO offload_watermarks(table_name, last_offload_timestamp, last_offload_max_sequence, "
           "last_offload_row_count, status, last_successful_run, last_run_duration_seconds, failure_count, "
-          "last_error_message, created_at, updated_at) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?10) "
-          "ON CONFLICT(table_name) DO UPDATE SET last_offload_timestamp = ?2, last_offload_max_sequence = ?3, "
+          "last_error_message, created_at, updated_at) VALUES (?1,?2,coalesce(?3,0),?4,?5,?6,?7,?8,?9,?10,?10) "
+          "ON CONFLICT(table_name) DO UPDATE SET last_offload_timestamp = ?2, "
+          "last_offload_max_sequence = coalesce(?3, last_offload_max_sequence), "
           "last_offload_row_count = ?4, status = ?5, last_successful_run = ?6, last_run_duration_seconds = ?7, "
           "failure_count = ?8, last_error_message = ?9, updated_at = ?10"));
   std::optional<std::string> message;
@@ -215,7 +216,8 @@ Result<Lease> SqliteJournal::AcquireLease(const Lease& wanted) {
   return wanted;
 }
 
-Result<bool> SqliteJournal::RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) {
+Result<bool> SqliteJournal::RenewLease(const std::string& table, const std::string& holder, TimestampMicros now,
+                                       TimestampMicros until) {
   std::lock_guard lock(mutex_);
   ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
   ARROW_ASSIGN_OR_RAISE(Transaction transaction, Transaction::Begin(*database));

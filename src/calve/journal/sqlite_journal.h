@@ -27,7 +27,8 @@ class SqliteJournal : public Journal {
   Status WriteFailure(const std::string& table_name, const std::string& message, TimestampMicros now) override;
   Result<std::optional<WatermarkRow>> ReadWatermark(const std::string& table_name) override;
   Result<Lease> AcquireLease(const Lease& wanted) override;
-  Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) override;
+  Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros now,
+                          TimestampMicros until) override;
   Status ReleaseLease(const std::string& table, const std::string& holder) override;
   Result<std::optional<std::string>> ReadPartsSeen(const std::string& table, const std::string& source) override;
   Status WritePartsSeen(const std::string& table, const std::string& source, const std::string& parts,

@@ -128,6 +128,33 @@ TEST_P(JournalConformance, TheWatermarkRowIsWrittenAndOverwritten) {
   EXPECT_EQ(read->last_error_message, "was: 'x'");
 }
 
+TEST_P(JournalConformance, AWindowWithoutRowsLeavesTheMaximumSequenceAsItWas) {
+  auto journal = Open();
+  WatermarkRow row{"trades", kNow, std::nullopt, 0, "success", kNow, 7, 0, ""};
+  ASSERT_TRUE(journal->WriteWatermark(row, kNow).ok());
+  EXPECT_EQ(journal->ReadWatermark("trades").ValueOrDie()->last_offload_max_sequence, 0);
+  row.last_offload_max_sequence = 41;
+  ASSERT_TRUE(journal->WriteWatermark(row, kNow + 1).ok());
+  row.last_offload_max_sequence.reset();
+  row.last_offload_timestamp = kNow + 2;
+  ASSERT_TRUE(journal->WriteWatermark(row, kNow + 2).ok());
+  auto read = journal->ReadWatermark("trades").ValueOrDie();
+  EXPECT_EQ(read->last_offload_max_sequence, 41);
+  EXPECT_EQ(read->last_offload_timestamp, kNow + 2);
+}
+
+// The message of an error may quote what was read, whatever that is.
+TEST_P(JournalConformance, AMessageMayHoldAnyBytes) {
+  auto journal = Open();
+  using namespace std::string_literals;
+  RunRecord run = FullRun("r1", kNow);
+  run.error = "price \xff\xfe of \0 row"s;
+  ASSERT_TRUE(journal->FinishRun(run).ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", run.error, kNow).ok());
+  EXPECT_THAT(journal->LastRuns("", 1).ValueOrDie().at(0).error, ::testing::StartsWith("price "));
+  EXPECT_THAT(journal->ReadWatermark("trades").ValueOrDie()->last_error_message, ::testing::StartsWith("price "));
+}
+
 TEST_P(JournalConformance, AFailureIsCountedAndLeavesTheWatermarkAlone) {
   auto journal = Open();
   ASSERT_TRUE(journal->WriteWatermark({"trades", kNow, 9, 12, "success", kNow, 7, 0, ""}, kNow).ok());
@@ -152,45 +179,54 @@ TEST_P(JournalConformance, ATableThatNeverSucceededHasTheEpochAsItsWatermark) {
   EXPECT_FALSE(row.last_successful_run.has_value());
 }
 
-Lease LeaseOf(const std::string& holder, TimestampMicros since, TimestampMicros until) {
-  return Lease{"cold.trades in hadoop", holder, "host-1", 4242, 99, since, until};
-}
+constexpr int kLong = 60'000;
+constexpr int kShort = 50;
 
 TEST_P(JournalConformance, ALeaseIsHeldByOne) {
   auto journal = Open();
-  EXPECT_EQ(journal->AcquireLease(LeaseOf("a", kNow, kNow + 10)).ValueOrDie().holder, "a");
-  Lease held = Open()->AcquireLease(LeaseOf("b", kNow + 9, kNow + 20)).ValueOrDie();
+  Lease taken = journal->AcquireLease(LeaseOf("a", kLong)).ValueOrDie();
+  EXPECT_EQ(taken.holder, "a");
+  EXPECT_NEAR(static_cast<double>(taken.until - taken.since), kLong * 1e3, 1e4);
+  Pass(2);
+  Lease held = Open()->AcquireLease(LeaseOf("b", kLong)).ValueOrDie();
   EXPECT_EQ(held.holder, "a");
+  EXPECT_EQ(held.table, taken.table);
   EXPECT_EQ(held.host, "host-1");
   EXPECT_EQ(held.pid, 4242);
   EXPECT_EQ(held.process_start, 99);
-  EXPECT_EQ(held.since, kNow);
-  EXPECT_EQ(held.until, kNow + 10);
-  Lease other = LeaseOf("b", kNow, kNow + 10);
+  EXPECT_EQ(held.since, taken.since);
+  EXPECT_EQ(held.until, taken.until);
+  Lease other = LeaseOf("b", kLong);
   other.table = "cold.quotes";
   EXPECT_EQ(journal->AcquireLease(other).ValueOrDie().holder, "b") << "another table's";
-  EXPECT_EQ(journal->AcquireLease(LeaseOf("a", kNow + 1, kNow + 30)).ValueOrDie().until, kNow + 30) << "its own again";
+  Lease again = journal->AcquireLease(LeaseOf("a", 2 * kLong)).ValueOrDie();
+  EXPECT_EQ(again.holder, "a") << "its own again";
+  EXPECT_GT(again.since, taken.since);
+  EXPECT_NEAR(static_cast<double>(again.until - again.since), 2 * kLong * 1e3, 1e4);
 }
 
 TEST_P(JournalConformance, ALeaseThatEndedIsTakenOver) {
   auto journal = Open();
-  ASSERT_TRUE(journal->AcquireLease(LeaseOf("a", kNow, kNow + 10)).ok());
-  EXPECT_EQ(journal->AcquireLease(LeaseOf("b", kNow + 10, kNow + 20)).ValueOrDie().holder, "b");
-  EXPECT_FALSE(journal->RenewLease(LeaseOf("a", 0, 0).table, "a", kNow + 99).ValueOrDie());
-  ASSERT_TRUE(journal->ReleaseLease(LeaseOf("a", 0, 0).table, "a").ok());
-  EXPECT_EQ(journal->AcquireLease(LeaseOf("c", kNow + 11, kNow + 30)).ValueOrDie().holder, "b") << "still the other's";
+  ASSERT_TRUE(journal->AcquireLease(LeaseOf("a", kShort)).ok());
+  Pass(kShort);
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("b", kLong)).ValueOrDie().holder, "b");
+  const std::string table = LeaseOf("a", 0).table;
+  EXPECT_FALSE(journal->RenewLease(table, "a", now_, now_ + 99'000'000).ValueOrDie());
+  ASSERT_TRUE(journal->ReleaseLease(table, "a").ok());
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("c", kLong)).ValueOrDie().holder, "b") << "still the other's";
 }
 
 TEST_P(JournalConformance, ALeaseIsRenewedAndReleased) {
   auto journal = Open();
-  std::string table = LeaseOf("a", 0, 0).table;
-  EXPECT_FALSE(journal->RenewLease(table, "a", kNow).ValueOrDie()) << "never taken";
-  ASSERT_TRUE(journal->AcquireLease(LeaseOf("a", kNow, kNow + 10)).ok());
-  EXPECT_TRUE(journal->RenewLease(table, "a", kNow + 50).ValueOrDie());
-  EXPECT_EQ(journal->AcquireLease(LeaseOf("b", kNow + 20, kNow + 60)).ValueOrDie().holder, "a");
+  const std::string table = LeaseOf("a", 0).table;
+  EXPECT_FALSE(journal->RenewLease(table, "a", now_, now_).ValueOrDie()) << "never taken";
+  ASSERT_TRUE(journal->AcquireLease(LeaseOf("a", kShort)).ok());
+  EXPECT_TRUE(journal->RenewLease(table, "a", now_, now_ + kLong * 1'000).ValueOrDie());
+  Pass(2 * kShort);
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("b", kLong)).ValueOrDie().holder, "a");
   ASSERT_TRUE(journal->ReleaseLease(table, "a").ok());
   ASSERT_TRUE(journal->ReleaseLease(table, "a").ok());
-  EXPECT_EQ(journal->AcquireLease(LeaseOf("b", kNow + 21, kNow + 60)).ValueOrDie().holder, "b");
+  EXPECT_EQ(journal->AcquireLease(LeaseOf("b", kLong)).ValueOrDie().holder, "b");
 }
 
 TEST_P(JournalConformance, OfThreadsThatWantALeaseOneGetsIt) {
@@ -200,7 +236,7 @@ TEST_P(JournalConformance, OfThreadsThatWantALeaseOneGetsIt) {
   for (size_t t = 0; t < told.size(); ++t) {
     threads.emplace_back([&, t] {
       auto own = t % 2 ? Open() : nullptr;
-      told[t] = (own ? *own : *journal).AcquireLease(LeaseOf(std::to_string(t), kNow, kNow + 10)).ValueOrDie().holder;
+      told[t] = (own ? *own : *journal).AcquireLease(LeaseOf(std::to_string(t), kLong)).ValueOrDie().holder;
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -233,6 +269,23 @@ TEST_P(JournalConformance, ThreadsShareOneJournal) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(journal->LastRuns("", 1000).ValueOrDie().size(), 160u);
   EXPECT_EQ(journal->ReadWatermark("trades").ValueOrDie()->failure_count, 160);
+}
+
+// Each opening finds the tables missing, half made or made.
+TEST_P(JournalConformance, ManyMayOpenItAtOnce) {
+  for (int round = 0; round < 10; ++round) {
+    if (round > 0) uri_ = GetParam().make_uri();
+    std::vector<Status> opened(8);
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < opened.size(); ++i) {
+      threads.emplace_back([&, i] {
+        std::this_thread::sleep_for(std::chrono::microseconds(1'500 * i));
+        opened[i] = OpenJournal(uri_).status();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const Status& status : opened) EXPECT_TRUE(status.ok()) << status.ToString();
+  }
 }
 
 // Four processes open, and so create, the same journal at once.

@@ -1,27 +1,15 @@
 #include "calve/offload/late.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <tuple>
 
-#include "calve/base/random.h"
-#include "calve/fingerprint/bucket_fingerprints.h"
-#include "calve/offload/bucket_row_hasher.h"
-#include "calve/offload/hot_rows.h"
-#include "calve/offload/late_writer.h"
-#include "calve/offload/source_select.h"
-#include "calve/offload/verify_rows.h"
+#include "calve/offload/reconcile.h"
 
 namespace calve::offload {
 namespace {
-
-using fingerprint::Finding;
-using fingerprint::FindingKind;
-using fingerprint::Fingerprint;
-using fingerprint::Fingerprints;
-using fingerprint::RowEntry;
 
 constexpr int64_t kBucketMicros = 3'600 * kMicrosPerSecond;
 
@@ -88,148 +76,81 @@ class Late {
     return buckets;
   }
 
-  Status Compare(const std::set<TimestampMicros>& candidates) {
-    VerifyRequest& verify = verify_request_;
+  bool upsert() const { return look_.identity.mode == Mode::kUpsert; }
+
+  ReconcileRequest ReconcileRequestOf(const std::set<TimestampMicros>& buckets) const {
+    ReconcileRequest reconcile;
+    VerifyRequest& verify = reconcile.verify;
     verify.source_table = request_.source_table;
     verify.target = request_.target;
     verify.timestamp_column = request_.timestamp_column;
     verify.columns = request_.columns;
     verify.bucket_micros = kBucketMicros;
-    verify.key = request_.key;
+    verify.key = look_.identity.key;
     verify.memory_bytes = request_.memory_bytes;
     verify.settings = request_.settings;
-    ARROW_ASSIGN_OR_RAISE(VerifyPlan plan, PlanVerify(verify_, verify));
-    if (!plan.snapshot_id || !plan.watermark) return Status::OK();
-    VerifySides sides(verify_, verify, plan);
-    LateWriter writer(context_, request_, look_, plan);
-    Status compared = CompareBuckets(candidates, plan, sides, writer);
-    ARROW_ASSIGN_OR_RAISE(auto watermark, ReadWatermark(plan.target));
-    if (watermark) basis_ = watermark->stamp.commit_id;
-    if (compared.ok()) compared = Commit(writer);
-    return compared;  // the writer deletes what it wrote and nobody committed
+    reconcile.policy = upsert() ? ChangePolicy::kUpsert : ChangePolicy::kAppendMissing;
+    reconcile.kind = upsert() ? "upsert" : "late";
+    for (TimestampMicros bucket : buckets) reconcile.buckets[bucket] = BucketRows{};
+    reconcile.up_to = *look_.up_to;
+    reconcile.key_spans_time = upsert() && look_.identity.key_spans_time;
+    return reconcile;
   }
 
-  Status CompareBuckets(const std::set<TimestampMicros>& candidates, const VerifyPlan& plan, VerifySides& sides,
-                        LateWriter& writer) {
-    std::map<TimestampMicros, BucketRows> all, different;
-    for (TimestampMicros bucket : candidates) all[bucket] = BucketRows{};
-    // One look at a run of buckets; rows are not known yet, so that runs are as long as they are.
-    const Window within{Horizon().from, *look_.up_to};
-    for (const BucketGroup& run : GroupBuckets(all, kBucketMicros, Unbounded(within), INT64_MAX / 2)) {
-      Fingerprints hot, cold;
-      ARROW_RETURN_NOT_OK(TakeFingerprints(run.window, plan, sides, hot, cold));
-      for (TimestampMicros bucket : run.buckets) {
-        ++result_.buckets;
-        const Fingerprint &in_hot = hot[bucket], &in_cold = cold[bucket];
-        if (!(in_hot == in_cold)) different[bucket] = BucketRows{in_hot.rows, in_cold.rows};
-      }
-    }
-    for (const BucketGroup& group :
-         GroupBuckets(different, kBucketMicros, Unbounded(within), RowsInMemory(verify_request_))) {
-      ARROW_RETURN_NOT_OK(CompareRowsOf(group, plan, sides, writer));
-    }
-    return Status::OK();
-  }
-
-  // Whole buckets, also where the horizon begins in the middle of one; up to the watermark.
-  static Window Unbounded(const Window& within) { return Window{std::nullopt, within.to}; }
-
-  Status TakeFingerprints(const Window& range, const VerifyPlan& plan, VerifySides& sides, Fingerprints& hot,
-                          Fingerprints& cold) {
-    using fingerprint::FingerprintBuilder;
-    std::vector<FingerprintBuilder> builders(sides.cold_lanes() + 1,
-                                             FingerprintBuilder(plan.column_ids, plan.cursor_index, kBucketMicros));
-    ARROW_RETURN_NOT_OK(sides.Read(
-        range, [&](size_t, const auto& batch) { return builders.back().Add(*batch); },
-        [&](size_t lane, const auto& batch) { return builders[lane].Add(*batch); }));
-    hot = builders.back().buckets();
-    for (size_t i = 0; i + 1 < builders.size(); ++i) fingerprint::Merge(builders[i].buckets(), cold);
-    return Status::OK();
-  }
-
-  Status CompareRowsOf(const BucketGroup& group, const VerifyPlan& plan, VerifySides& sides, LateWriter& writer) {
-    for (uint64_t pass = 0; pass < group.passes; ++pass) {
-      std::vector<std::vector<RowEntry>> entries(sides.cold_lanes() + 1);
-      std::vector<BucketRowHasher> hashers(entries.size(), BucketRowHasher(plan, kBucketMicros));
-      const auto collect = [&](size_t lane, const arrow::RecordBatch& batch, bool hot) {
-        return hashers[lane].ForEach(batch, &group.buckets, hot, [&](const RowEntry& entry, int64_t, size_t) {
-          if (fingerprint::InPass(entry.key, pass, group.passes)) entries[lane].push_back(entry);
-          return Status::OK();
-        });
-      };
-      const size_t hot_lane = sides.cold_lanes();
-      ARROW_RETURN_NOT_OK(sides.Read(
-          group.window, [&](size_t, const auto& batch) { return collect(hot_lane, *batch, true); },
-          [&](size_t lane, const auto& batch) { return collect(lane, *batch, false); }));
-      std::vector<RowEntry> cold;
-      for (size_t i = 0; i < hot_lane; ++i) {
-        cold.insert(cold.end(), entries[i].begin(), entries[i].end());
-        entries[i] = {};
-      }
-      auto found = fingerprint::CompareRows(entries[hot_lane], cold, plan.unique_key(), INT64_MAX);
-      ARROW_RETURN_NOT_OK(writer.Write(group, MissingRows(found, cold, plan.unique_key())));
-    }
-    return Status::OK();
-  }
-
-  MissingRowCounts MissingRows(const std::map<TimestampMicros, fingerprint::RowDifference>& found,
-                               const std::vector<RowEntry>& cold, bool unique_key) {
-    MissingRowCounts missing;
-    for (const auto& [bucket, difference] : found) {
-      const bool ambiguous = !unique_key && difference.missing > 0 && difference.extra + difference.changed > 0;
-      if (ambiguous) {
-        settled_ = false;
-        result_.notes.push_back(
-            fmt::format("bucket {}: {} rows are only in {}.{} and {} only in {}: late rows cannot be told from changed "
-                        "ones without a "
-                        "key; name one with --key, or compare with calve verify",
-                        FormatTimestamp(bucket), difference.missing, look_.table.database, look_.table.name,
-                        difference.extra + difference.changed, request_.target.ToString()));
-        continue;
-      }
-      std::set<fingerprint::RowHash> keys;
-      for (const Finding& finding : difference.findings) {
-        if (finding.kind != FindingKind::kMissing) continue;
-        if (unique_key) {
-          // Delivered again with other values: the key is there. Of a row that hot holds twice, cold gets one.
-          if (HasKey(cold, bucket, finding.key) || !keys.insert(finding.key).second) continue;
-        }
-        ++missing[finding.hot];
-      }
-    }
-    return missing;
-  }
-
-  // `cold` is sorted by bucket and key, as CompareRows leaves it.
-  static bool HasKey(const std::vector<RowEntry>& cold, TimestampMicros bucket, const fingerprint::RowHash& key) {
-    auto found = std::partition_point(cold.begin(), cold.end(), [&](const RowEntry& entry) {
-      return std::tie(entry.bucket, entry.key) < std::tie(bucket, key);
-    });
-    return found != cold.end() && found->bucket == bucket && found->key == key;
-  }
-
-  Status Commit(LateWriter& writer) {
-    ARROW_ASSIGN_OR_RAISE(auto committed, writer.Commit());
-    if (!committed) return Status::OK();
-    if (!committed->snapshot_id) {
+  Status Compare(const std::set<TimestampMicros>& candidates) {
+    ARROW_ASSIGN_OR_RAISE(const ReconcileResult done, Reconcile(verify_, ReconcileRequestOf(candidates)));
+    basis_ = done.commit_id;
+    result_.buckets = done.buckets;
+    result_.rows = done.rows_added;
+    result_.rows_removed = done.rows_removed;
+    result_.files = done.files_added;
+    result_.bytes = done.bytes_added;
+    result_.snapshot_id = done.snapshot_id;
+    if (done.overtaken) {
       settled_ = false;
-      result_.notes.push_back("another calve committed while late rows were looked for; the next run looks again");
-      return Status::OK();
+      result_.notes.push_back(
+          "another writer committed while rows behind the watermark were looked for; the next run "
+          "looks again");
     }
-    basis_ = writer.commit_id();
-    result_.rows = committed->rows;
-    result_.files = committed->files;
-    result_.bytes = committed->bytes;
-    result_.snapshot_id = committed->snapshot_id;
-    result_.notes.push_back(fmt::format("{} rows that were inserted behind the watermark were appended", result_.rows));
+    TellWhatWasLeft(done.left);
+    if (!done.snapshot_id) return Status::OK();
+    result_.notes.push_back(
+        upsert()
+            ? fmt::format("{} rows behind the watermark were new or had changed: they were put in, and {} that they "
+                          "replace or that were deleted taken out",
+                          result_.rows, result_.rows_removed)
+            : fmt::format("{} rows that were inserted behind the watermark were appended", result_.rows));
     return Status::OK();
+  }
+
+  void TellWhatWasLeft(const LeftAlone& left) {
+    for (const auto& [bucket, rows] : left.ambiguous) {
+      settled_ = false;
+      result_.notes.push_back(
+          fmt::format("bucket {}: {} rows are only in {}.{} and {} only in {}: late rows cannot be told from changed "
+                      "ones without a key; name one with --key, or compare with calve verify",
+                      FormatTimestamp(bucket), rows.first, look_.table.database, look_.table.name, rows.second,
+                      request_.target.ToString()));
+    }
+    if (left.retired > 0) {
+      result_.notes.push_back(fmt::format(
+          "{} keys have other rows in hot than in cold, at a time that has been retired: what hot has of them may be "
+          "older or a part, and cold's rows stay",
+          left.retired));
+    }
+    if (left.keys_not_unique > 0) {
+      settled_ = false;
+      result_.notes.push_back(fmt::format(
+          "{} rows are of keys that {}.{} has several different rows of: the key ({}) "
+          "does not tell its rows apart, and they were left alone",
+          left.keys_not_unique, look_.table.database, look_.table.name, fmt::join(look_.identity.key, ", ")));
+    }
   }
 
   const OffloadContext& context_;
   const OffloadRequest& request_;
   const LateLook& look_;
   const VerifyContext verify_;
-  VerifyRequest verify_request_;
   std::string basis_;
   LateRows result_;
   bool settled_ = true;  // nothing is left that has to be looked at again

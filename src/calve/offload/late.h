@@ -1,14 +1,17 @@
-// Rows that were inserted behind the watermark, after their window had been offloaded: found by the parts that hold
-// them, told from the others by comparing buckets of hot and cold, and appended.
+// Rows behind the watermark that are new or changed since their window was offloaded: found by the parts that hold
+// them, told from the others by comparing buckets of hot and cold, and put into cold.
 //
-// Nothing is ever appended that cold may hold already. With a key, a hot row is late where cold has no row of its key.
-// Without one, rows are compared as a multiset; a bucket in which cold holds rows that hot does not have is left
-// alone and told, for a row that changed cannot be told from one that is missing.
+// Mode append: nothing is ever appended that cold may hold already. With a key, a hot row is late where cold has no row
+// of its key. Without one, rows are compared as a multiset; a bucket in which cold holds rows that hot does not have is
+// left alone and told, for a row that changed cannot be told from one that is missing.
+// Mode upsert: a row that is new or changed replaces cold's rows of its key; what hot knows to be deleted goes; what it
+// has forgotten stays.
 #pragma once
 
 #include <optional>
 #include <vector>
 
+#include "calve/offload/mode.h"
 #include "calve/offload/offload.h"
 #include "calve/offload/part_coverage.h"
 
@@ -33,12 +36,14 @@ struct LateLook {
   std::vector<PartBlocks> parts;
   SeenParts seen;
   std::optional<TimestampMicros> loaded_from;  // rows up to here were in the target before calve came
+  RowIdentity identity = {};
 };
 
 // Looks at (up_to - lookback, up_to] in parts that hold blocks not seen before (the journal knows; without one, in all
-// parts), and commits what is missing as a snapshot of kind "late" that leaves the watermark where it is. Lost races
-// and buckets that cannot be judged are in the notes, and looked at again next time. Errors: nothing was appended, but
-// for kUnknownOutcome; the next look finds out.
+// parts), and commits what is missing or changed in snapshots of kind "late" or "upsert" that leave the watermark where
+// it is. Lost races
+// and buckets that cannot be judged are in the notes, and looked at again next time. Errors: as Reconcile's; the next
+// look finds out.
 Result<LateRows> OffloadLateRows(const OffloadContext& context, const OffloadRequest& request, const LateLook& look);
 
 // The buckets of (from, up_to] that have rows in parts not covered. Pure text of the query: one column, the bucket's

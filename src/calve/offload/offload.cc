@@ -7,6 +7,7 @@
 
 #include "calve/base/random.h"
 #include "calve/offload/late.h"
+#include "calve/offload/older_versions.h"
 #include "calve/offload/source_select.h"
 #include "calve/offload/table_lease.h"
 #include "calve/offload/target.h"
@@ -29,6 +30,7 @@ struct Plan {
   source::ServerInfo server;
   source::SourceTable table;
   Cursor cursor;
+  RowIdentity identity;
   Target target;
   std::optional<TimestampMicros> table_watermark;  // as the target's snapshots tell it
   Window window;
@@ -118,10 +120,14 @@ class Offload {
     ARROW_ASSIGN_OR_RAISE(plan.table, source::DescribeTable(context_.source, request_.source_table));
     ARROW_ASSIGN_OR_RAISE(plan.cursor, ResolveCursor(plan.table, request_.timestamp_column));
     ARROW_RETURN_NOT_OK(CheckSequence(plan.table));
+    ARROW_ASSIGN_OR_RAISE(plan.identity,
+                          ResolveIdentity(request_.mode, plan.table, request_.timestamp_column, request_.key));
+    if (!plan.identity.note.empty()) Note(plan.identity.note);
     // Before the rows are read: what comes later is told from what was there.
-    late_ = LateLook{plan.table, plan.cursor, std::nullopt, {}, SeenParts{}, std::nullopt};
-    looks_for_late_ =
-        request_.lookback_micros > 0 && plan.table.engine.ends_with("MergeTree") && !ReadsMerged(plan.table.engine);
+    late_ = LateLook{plan.table, plan.cursor, std::nullopt, {}, SeenParts{}, std::nullopt, plan.identity};
+    // Engines other than MergeTree's keep no parts; and with --mode append what merges has no key to be told by.
+    looks_for_late_ = request_.lookback_micros > 0 && plan.table.engine.ends_with("MergeTree") &&
+                      (plan.identity.mode == Mode::kUpsert || !ReadsMerged(plan.table.engine));
     if (looks_for_late_) {
       auto parts = ListParts(context_.source, plan.table);
       looks_for_late_ = parts.ok();
@@ -133,6 +139,7 @@ class Offload {
     auto planned = PlanTarget(context_, request_, plan.table);
     if (!planned.ok()) return WithContext(planned.status(), FullName(plan.table));
     plan.target = std::move(*planned);
+    ARROW_RETURN_NOT_OK(CheckKey(plan));
     if (looks_for_late_) {
       const auto& target = plan.target.table;
       late_->seen = ReadSeenParts(context_, request_, plan.table, target ? &target->metadata : nullptr);
@@ -149,6 +156,20 @@ class Offload {
     return MakeError(ErrorKind::kNotFound,
                      fmt::format("table {} has no column {}", FullName(table), request_.sequence_column),
                      "Name an existing column with --sequence-col, or leave it out.");
+  }
+
+  Status CheckKey(const Plan& plan) const {
+    for (const std::string& name : plan.identity.key) {
+      const auto& columns = plan.target.columns;
+      if (std::any_of(columns.begin(), columns.end(), [&](const auto& column) { return column.name == name; }))
+        continue;
+      return MakeError(
+          ErrorKind::kConfig,
+          fmt::format("{} is part of the key that tells rows of {} apart, and is not among the columns offloaded", name,
+                      FullName(plan.table)),
+          "Do not exclude it, name another key with --key, or use --mode append.");
+    }
+    return Status::OK();
   }
 
   // The watermark that the window begins at: the table's own, else what the operator or the Spark job's journal says.
@@ -200,7 +221,7 @@ class Offload {
     bool known = plan.target.table->metadata.properties.contains(kWatermarkProperty);
     if (context_.journal && !known) {
       auto row = context_.journal->ReadWatermark(plan.table.name);
-      if (row.ok() && *row && (*row)->status == "success") {
+      if (row.ok() && *row && ((*row)->status == "success" || FailedAfterAdopting(**row))) {
         Note(fmt::format("adopted the watermark {} of offload_watermarks",
                          FormatTimestamp((*row)->last_offload_timestamp)));
         return (*row)->last_offload_timestamp;
@@ -211,6 +232,15 @@ class Offload {
                                  request_.target.ToString()),
                      "Say it with --start-from TIME (rows up to TIME are in the table), or --start-from beginning to "
                      "load all rows.");
+  }
+
+  // The Spark job's failure says nothing about what it appended. Our own run that began at this very watermark failed
+  // without a trace in the table, and only then wrote "failed" over "success".
+  bool FailedAfterAdopting(const journal::WatermarkRow& row) const {
+    if (row.status != "failed") return false;
+    auto runs = context_.journal->LastRuns(request_.target.ToString(), 1);
+    return runs.ok() && !runs->empty() && runs->front().status == "failed" &&
+           runs->front().window_from == row.last_offload_timestamp && runs->front().error == row.last_error_message;
   }
 
   Status CountRows(const Plan& plan) {
@@ -303,11 +333,47 @@ class Offload {
     commit.stamp.max_sequence = written.max_sequence;
     commit.stamp.rows = written.rows;
     commit.stamp.commit_id = commit_id;
-    ARROW_ASSIGN_OR_RAISE(auto committed, CommitOrDelete(context_.catalog, context_.file_io, context_.clock, commit));
-    if (!committed) return false;
-    result_.snapshot_id = committed->snapshot_id;
+    if (plan.identity.key_spans_time && plan.target.table->metadata.CurrentSnapshot()) {
+      ARROW_RETURN_NOT_OK(ReplaceOlder(plan, commit));
+    }
+    auto committed = CommitOrDelete(context_.catalog, context_.file_io, context_.clock, commit);
+    // What the window was to replace is no longer there.
+    if (!commit.removed.empty() && KindOf(committed.status()) == ErrorKind::kConflict) return false;
+    ARROW_RETURN_NOT_OK(committed.status());
+    if (!committed->has_value()) return false;
+    result_.snapshot_id = (*committed)->snapshot_id;
     result_.watermark = plan.window.to;
     return true;
+  }
+
+  // Adds to the commit what the window's rows replace. Where it fails the window's files are deleted here.
+  Status ReplaceOlder(const Plan& plan, WindowCommit& commit) {
+    const VerifyContext context{&context_.source, context_.catalog, context_.file_io,
+                                context_.clock,   context_.stop,    context_.progress};
+    VerifyRequest request;
+    request.memory_bytes = request_.memory_bytes;
+    request.settings = request_.settings;
+    auto replace = [&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(VerifyPlan by_key, PlanByKey(plan.table, plan.cursor, plan.target.columns,
+                                                         plan.target.table->metadata, plan.identity.key));
+      RowReplacement replacement(context, request, by_key);
+      ARROW_ASSIGN_OR_RAISE(auto files,
+                            ReplaceOlderVersions(context, request, by_key, plan.window, commit.files, replacement));
+      replacement.Release();
+      commit.files.insert(commit.files.end(), files.added.begin(), files.added.end());
+      commit.removed = std::move(files.removed);
+      result_.rows_removed = files.rows_removed;
+      return Status::OK();
+    };
+    Status replaced = replace();
+    if (!replaced.ok()) {
+      for (const auto& file : commit.files) {
+        Status deleted = context_.file_io.Delete(file.file_path);
+        static_cast<void>(deleted);  // leftovers are found by orphan removal
+      }
+    }
+    if (!commit.removed.empty()) commit.stamp.kind = "upsert";
+    return replaced;
   }
 
   // The window is in by now: what goes wrong here is a note, and the next run looks again.
@@ -370,7 +436,7 @@ class Offload {
     row.table_name = plan.table.name;
     row.last_offload_timestamp = plan.window.to;
     row.last_offload_row_count = result_.rows;
-    row.last_offload_max_sequence = max_sequence_.value_or(0);
+    row.last_offload_max_sequence = max_sequence_;
     row.status = "success";
     row.last_successful_run = context_.clock.Now();
     row.last_run_duration_seconds = static_cast<int>(SecondsSince(start_));
@@ -383,7 +449,6 @@ class Offload {
   OffloadResult result_;
   std::optional<int64_t> max_sequence_;
   std::optional<LateLook> late_;  // as of the latest round
-  // MergeTree alone: engines that merge rows replace them, and other engines keep no parts.
   bool looks_for_late_ = false;
 };
 

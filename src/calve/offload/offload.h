@@ -11,6 +11,7 @@
 #include "calve/journal/journal.h"
 #include "calve/offload/column_plan.h"
 #include "calve/offload/commit_window.h"
+#include "calve/offload/mode.h"
 #include "calve/offload/progress.h"
 #include "calve/offload/slice.h"
 #include "calve/source/source.h"
@@ -41,14 +42,17 @@ struct OffloadRequest {
   // How far behind the watermark rows are looked for that were inserted after their window was offloaded; 0: not at
   // all.
   int64_t lookback_micros = 0;
-  std::vector<std::string> key;  // columns that tell rows apart; empty: whole rows do
+  Mode mode = Mode::kAuto;
+  // Columns that tell rows apart; empty: the sorting key of engines that merge rows, else whole rows.
+  std::vector<std::string> key;
   bool dry_run = false;
 };
 
-// Rows behind the watermark (late.h).
+// Rows behind the watermark that were new or had changed (late.h).
 struct LateRows {
   int64_t buckets = 0;  // compared
   int64_t rows = 0, files = 0, bytes = 0;
+  int64_t rows_removed = 0;            // replaced by them, or deleted
   std::optional<int64_t> snapshot_id;  // none: nothing was missing
   std::vector<std::string> notes;
 };
@@ -64,6 +68,7 @@ struct OffloadResult {
   int64_t rows_null_cursor = 0;    // rows that no window will ever hold
   int64_t rows_future_cursor = 0;  // rows beyond the server's clock
   int64_t rows_expected = 0;       // counted before reading
+  int64_t rows_removed = 0;        // of cold: older versions of the window's rows, which had another time
   bool created_table = false;
   LateRows late;
   std::vector<std::string> notes;

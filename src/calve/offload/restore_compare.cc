@@ -161,8 +161,8 @@ Result<MissingRows> RestoreComparison::FindMissing(const BucketGroup& group, uin
     cold.insert(cold.end(), entries[lane].begin(), entries[lane].end());
     entries[lane] = {};
   }
-  RowIdentity identity = plan_.merges ? RowIdentity::kMerged : RowIdentity::kKey;
-  if (plan_.compare.key.empty()) identity = RowIdentity::kWhole;
+  RowMatching identity = plan_.merges ? RowMatching::kMerged : RowMatching::kKey;
+  if (plan_.compare.key.empty()) identity = RowMatching::kWhole;
   return FindMissingRows(entries[hot_lane], cold, identity);
 }
 

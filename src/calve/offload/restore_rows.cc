@@ -60,7 +60,7 @@ bool WantedRows::Take(const RowHash& row) {
   return true;
 }
 
-MissingRows FindMissingRows(Entries& hot, Entries& cold, RowIdentity identity) {
+MissingRows FindMissingRows(Entries& hot, Entries& cold, RowMatching identity) {
   SortEntries(hot);
   SortEntries(cold);
   MissingRows found;
@@ -74,7 +74,7 @@ MissingRows FindMissingRows(Entries& hot, Entries& cold, RowIdentity identity) {
     surplus.clear();
     const int64_t only_hot = Subtract(in_cold, in_hot, surplus);
     const bool there = in_hot.size() > 0;
-    const bool leave = there && (identity == RowIdentity::kMerged || (identity == RowIdentity::kKey && only_hot > 0));
+    const bool leave = there && (identity == RowMatching::kMerged || (identity == RowMatching::kKey && only_hot > 0));
     for (const auto& [row, count] : surplus) {
       (leave ? found.changed : found.missing) += count;
       if (!leave) found.wanted.Add(row, count);

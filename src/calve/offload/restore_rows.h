@@ -33,7 +33,7 @@ struct MissingRows {
   int64_t only_hot = 0;
 };
 
-enum class RowIdentity {
+enum class RowMatching {
   kWhole,  // a row is its values: cold's count minus the table's
   kKey,  // a key tells rows apart. What the table has of it decides: rows of cold's only: the rest is missing; others:
          // they changed
@@ -42,6 +42,6 @@ enum class RowIdentity {
 
 // Sorts both sides. Without a key, entries have the row's hash for their key.
 MissingRows FindMissingRows(std::vector<fingerprint::RowEntry>& hot, std::vector<fingerprint::RowEntry>& cold,
-                            RowIdentity identity);
+                            RowMatching identity);
 
 }  // namespace calve::offload

@@ -31,7 +31,7 @@ std::vector<RowEntry> Taken(MissingRows& found, const std::vector<RowEntry>& col
 TEST(RestoreRowsTest, WholeRowsAreAMultiset) {
   std::vector<RowEntry> cold = {Whole(0, 1), Whole(0, 1), Whole(0, 1), Whole(0, 2), Whole(3600, 5)};
   std::vector<RowEntry> hot = {Whole(0, 1), Whole(0, 9), Whole(0, 2), Whole(0, 2)};
-  MissingRows found = FindMissingRows(hot, cold, RowIdentity::kWhole);
+  MissingRows found = FindMissingRows(hot, cold, RowMatching::kWhole);
   EXPECT_EQ(found.missing, 3);
   EXPECT_EQ(found.changed, 0);
   EXPECT_EQ(found.only_hot, 2);  // 9, and 2 once more than cold has it
@@ -41,7 +41,7 @@ TEST(RestoreRowsTest, WholeRowsAreAMultiset) {
 TEST(RestoreRowsTest, AChangedKeyIsLeftAlone) {
   std::vector<RowEntry> cold = {Entry(0, 1, 10), Entry(0, 2, 20), Entry(0, 3, 30)};
   std::vector<RowEntry> hot = {Entry(0, 1, 11), Entry(0, 2, 20)};
-  MissingRows found = FindMissingRows(hot, cold, RowIdentity::kKey);
+  MissingRows found = FindMissingRows(hot, cold, RowMatching::kKey);
   EXPECT_EQ(found.missing, 1);
   EXPECT_EQ(found.changed, 1);
   const auto taken = Taken(found, cold);
@@ -52,16 +52,16 @@ TEST(RestoreRowsTest, AChangedKeyIsLeftAlone) {
 TEST(RestoreRowsTest, RowsOfOneKeyAreCompletedWhereNoneOfThemChanged) {
   std::vector<RowEntry> cold = {Entry(0, 1, 10), Entry(0, 1, 11), Entry(0, 1, 11)};
   std::vector<RowEntry> hot = {Entry(0, 1, 11)};
-  EXPECT_EQ(FindMissingRows(hot, cold, RowIdentity::kKey).missing, 2);
-  MissingRows merged = FindMissingRows(hot, cold, RowIdentity::kMerged);
+  EXPECT_EQ(FindMissingRows(hot, cold, RowMatching::kKey).missing, 2);
+  MissingRows merged = FindMissingRows(hot, cold, RowMatching::kMerged);
   EXPECT_EQ(merged.missing, 0);
   EXPECT_EQ(merged.changed, 2);
 }
 
 TEST(RestoreRowsTest, NothingOnEitherSide) {
   std::vector<RowEntry> none, some = {Whole(0, 1)};
-  EXPECT_TRUE(FindMissingRows(some, none, RowIdentity::kWhole).wanted.empty());
-  EXPECT_EQ(FindMissingRows(none, some, RowIdentity::kWhole).missing, 1);
+  EXPECT_TRUE(FindMissingRows(some, none, RowMatching::kWhole).wanted.empty());
+  EXPECT_EQ(FindMissingRows(none, some, RowMatching::kWhole).missing, 1);
 }
 
 TEST(RestoreRowsTest, InsertingWhatIsMissingCompletesWhateverAnInterruptedRunLeft) {
@@ -73,7 +73,7 @@ TEST(RestoreRowsTest, InsertingWhatIsMissingCompletesWhateverAnInterruptedRunLef
     for (int i = 0; i < 60; ++i) cold.push_back(Whole(3600 * (chance() % 3), chance() % 12));
     std::vector<RowEntry> hot;
     for (int run = 0; run < 4; ++run) {
-      MissingRows found = FindMissingRows(hot, cold, RowIdentity::kWhole);
+      MissingRows found = FindMissingRows(hot, cold, RowMatching::kWhole);
       auto taken = Taken(found, cold);
       EXPECT_EQ(static_cast<int64_t>(taken.size()), found.missing);
       EXPECT_EQ(found.only_hot, 0);
@@ -82,7 +82,7 @@ TEST(RestoreRowsTest, InsertingWhatIsMissingCompletesWhateverAnInterruptedRunLef
       hot.insert(hot.end(), taken.begin(), taken.end());
     }
     EXPECT_EQ(hot.size(), cold.size());
-    EXPECT_EQ(FindMissingRows(hot, cold, RowIdentity::kWhole).missing, 0);
+    EXPECT_EQ(FindMissingRows(hot, cold, RowMatching::kWhole).missing, 0);
     std::map<RowHash, int> count;
     for (const RowEntry& entry : cold) ++count[entry.row];
     for (const RowEntry& entry : hot) --count[entry.row];

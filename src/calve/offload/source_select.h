@@ -1,19 +1,25 @@
-// The SELECT that reads a source table's rows of a window: the same for the offload and for the check of it. Pure.
+// The SELECTs that read a source table's rows: the same for the offload and for the check of it. Pure.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "calve/offload/column_plan.h"
+#include "calve/offload/mode.h"
 #include "calve/offload/window.h"
 
 namespace calve::offload {
 
-// Engines whose rows are only whole after merging: they are read with FINAL.
-bool ReadsMerged(const std::string& engine);
+// " AND …" where merged rows may say that there is none; else empty.
+std::string AndAlive(const source::SourceTable& table);
 
-// Without an ORDER BY.
+// Rows of a window, merged where the engine merges. Without an ORDER BY.
 std::string SelectRows(const source::SourceTable& table, const std::vector<SelectedColumn>& columns,
                        const Window& window, const Cursor& cursor);
+
+// The keys of which rows with a time in the window are there, but none that is alive: the engine knows that they were
+// deleted. `key` are the columns of the key, as selected.
+std::string SelectDeletedKeys(const source::SourceTable& table, const std::vector<SelectedColumn>& key,
+                              const Window& window, const Cursor& cursor);
 
 }  // namespace calve::offload

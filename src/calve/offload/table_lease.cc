@@ -90,7 +90,8 @@ void TableLease::KeepRenewing() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, step, [&] { return ended_; })) {
     lock.unlock();
-    auto ours = journal_.RenewLease(lease_.table, lease_.holder, clock_.Now() + duration_micros_);
+    const TimestampMicros now = clock_.Now();
+    auto ours = journal_.RenewLease(lease_.table, lease_.holder, now, now + duration_micros_);
     lock.lock();
     if (ours.ok() && !*ours) return;
   }

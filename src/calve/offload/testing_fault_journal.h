@@ -37,8 +37,9 @@ class FaultInjectingJournal : public journal::Journal {
   Result<journal::Lease> AcquireLease(const journal::Lease& wanted) override {
     return Guard("acquire-lease", wanted.table, [&] { return inner_.AcquireLease(wanted); });
   }
-  Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros until) override {
-    return inner_.RenewLease(table, holder, until);  // at moments of its own: no point of a sequence
+  Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros now,
+                          TimestampMicros until) override {
+    return inner_.RenewLease(table, holder, now, until);  // at moments of its own: no point of a sequence
   }
   Status ReleaseLease(const std::string& table, const std::string& holder) override {
     return Guard("release-lease", table, [&] { return inner_.ReleaseLease(table, holder); });

@@ -27,6 +27,7 @@ struct VerifyRequest {
   int64_t example_rows = 0;  // of each kind and bucket
   bool strict = false;       // whatever cold has and hot has not is a difference
   bool cold_only = false;    // duplicates in cold; nothing is asked of a source
+  bool whole_rows = false;   // read all columns, also where the key would do (cold_only)
   size_t cold_threads = 2;
   int64_t memory_bytes = 512 << 20;
   std::map<std::string, std::string> settings;  // of the reading queries
@@ -39,6 +40,9 @@ struct VerifyContext {
   const Clock& clock;
   const StopToken& stop;
   ProgressSink& progress;
+  // Of use for tables that calve never committed to: up to where the Spark job's row says that they were filled. Null:
+  // none.
+  journal::Journal* journal = nullptr;
 };
 
 struct ExampleRow {
@@ -55,7 +59,7 @@ struct BucketResult {
   int64_t rows_hot = 0, rows_cold = 0;
   int64_t missing = 0, extra = 0, changed = 0, duplicates = 0;
   int64_t defaulted = 0;             // rows that differ only in columns that came later and are null in cold
-  bool extra_allowed = false;        // hot may have let them go: it has a TTL, or nothing at all of this bucket
+  bool extra_allowed = false;        // hot may have let them go: a TTL, calve retire, or nothing of the bucket is left
   std::vector<std::string> columns;  // that differ, as far as that is known
   std::vector<ExampleRow> examples;
   bool different = false;  // as the exit code sees it

@@ -48,7 +48,7 @@ class Planner {
     plan_.target = std::move(loaded->metadata);
     // Only what tells rows apart is read.
     for (const iceberg::NestedField& field : plan_.target.schema().fields) {
-      bool wanted = request_.key.empty() || field.name == request_.timestamp_column ||
+      bool wanted = request_.key.empty() || request_.whole_rows || field.name == request_.timestamp_column ||
                     std::find(request_.key.begin(), request_.key.end(), field.name) != request_.key.end();
       if (wanted) plan_.schema.fields.push_back(field);
     }
@@ -171,6 +171,7 @@ class Planner {
     auto read = ReadWatermark(plan_.target);
     if (request_.cold_only) return Status::OK();
     if (!read.ok() && !request_.to) return WithContext(read.status(), TargetName());
+    if (read.ok() && !*read && FindAdopted()) return Status::OK();
     if (!read.ok() || !*read) {
       if (request_.to) return Status::OK();
       return MakeError(ErrorKind::kConfig,
@@ -178,12 +179,27 @@ class Planner {
                        "Say with --to up to when it should hold the source's rows.");
     }
     plan_.watermark = (*read)->stamp.window_to;
+    auto retired = ReadRetiredTo(plan_.target);
+    if (retired.ok()) plan_.retired_to = *retired;
+    if (!retired.ok()) plan_.notes.push_back(MessageOf(retired.status()));
     std::string source = SourceTableOf((*read)->stamp.source);
     std::string name = plan_.table.database + "." + plan_.table.name;
     if (!source.empty() && source != name) {
       plan_.notes.push_back(fmt::format("{} was filled from {}, and is compared with {}", TargetName(), source, name));
     }
     return Status::OK();
+  }
+
+  // A table of others, with their journal.
+  bool FindAdopted() {
+    if (!context_.journal || plan_.target.properties.contains(kWatermarkProperty)) return false;
+    auto row = context_.journal->ReadWatermark(plan_.table.name);
+    if (!row.ok() || !*row || (*row)->status != "success") return false;
+    plan_.watermark = (*row)->last_offload_timestamp;
+    plan_.notes.push_back(
+        fmt::format("{} has no commit of calve's: compared up to the watermark of offload_watermarks, {}", TargetName(),
+                    FormatTimestamp(*plan_.watermark)));
+    return true;
   }
 
   Status Sample(const Window& window) {
@@ -236,23 +252,6 @@ std::vector<Window> SampleBuckets(TimestampMicros begin, TimestampMicros up_to, 
     }
   }
   return windows;
-}
-
-std::vector<std::string> PlainSortingKey(const std::string& sorting_key) {
-  std::vector<std::string> names;
-  size_t at = 0;
-  while (at < sorting_key.size()) {
-    size_t comma = std::min(sorting_key.find(',', at), sorting_key.size());
-    std::string name = sorting_key.substr(at, comma - at);
-    name.erase(0, name.find_first_not_of(' '));
-    name.resize(name.find_last_not_of(' ') + 1);
-    if (name.size() > 2 && name.front() == '`' && name.back() == '`') name = name.substr(1, name.size() - 2);
-    bool plain = !name.empty() && name.find_first_of("()'` +-*/%") == std::string::npos;
-    if (!plain) return {};
-    names.push_back(name);
-    at = comma + 1;
-  }
-  return names;
 }
 
 bool HasTtl(const std::string& create_table) {

@@ -12,14 +12,15 @@ struct VerifyPlan {
   iceberg::TableMetadata target;
   std::optional<int64_t> snapshot_id;
   std::optional<TimestampMicros> watermark;
-  std::vector<SelectedColumn> columns;  // of the SELECT
-  iceberg::Schema schema;               // the columns that are compared
-  std::vector<int> column_ids;          // of `schema`
-  int cursor_index = -1;                // in `schema`; -1: no buckets
-  std::vector<int> key;                 // indexes in `schema`; empty: whole rows
-  std::vector<int> core;                // without late columns; empty: there are none
-  std::vector<int> late;                // columns that the table got after its first schema
-  std::vector<Window> ranges;           // to read: one, or the sampled buckets
+  std::optional<TimestampMicros> retired_to;  // rows up to here may have been dropped from hot
+  std::vector<SelectedColumn> columns;        // of the SELECT
+  iceberg::Schema schema;                     // the columns that are compared
+  std::vector<int> column_ids;                // of `schema`
+  int cursor_index = -1;                      // in `schema`; -1: no buckets
+  std::vector<int> key;                       // indexes in `schema`; empty: whole rows
+  std::vector<int> core;                      // without late columns; empty: there are none
+  std::vector<int> late;                      // columns that the table got after its first schema
+  std::vector<Window> ranges;                 // to read: one, or the sampled buckets
   std::vector<std::string> columns_not_compared;
   std::vector<std::string> notes;
 
@@ -31,9 +32,6 @@ Result<VerifyPlan> PlanVerify(const VerifyContext& context, const VerifyRequest&
 // The runs of buckets of (begin, end) that a sample takes, cut to the window. Pure.
 std::vector<Window> SampleBuckets(TimestampMicros begin, TimestampMicros up_to, int64_t bucket_micros, double share,
                                   uint64_t seed);
-
-// The columns of "exchange, `symbol`, ts"; empty where it is more than plain columns. Pure.
-std::vector<std::string> PlainSortingKey(const std::string& sorting_key);
 
 // Whether the text of a CREATE TABLE gives the table a TTL. Pure.
 bool HasTtl(const std::string& create_table);

@@ -121,9 +121,9 @@ Result<ViewPlan> PlanView(const source::SourceTable& table, const Cursor& cursor
   const std::string hot_cursor = CursorName(cursor);
   // Rows that no window ever takes stay visible where they are.
   const std::string or_null = cursor.nullable ? fmt::format(" OR {} IS NULL", hot_cursor) : "";
-  plan.query = fmt::format("SELECT {} FROM {}{} WHERE {} > {}{} UNION ALL SELECT {} FROM {} WHERE {}.{} <= {}", hot,
-                           FromClause(table), final ? " FINAL" : "", hot_cursor, split, or_null, cold, cold_table,
-                           kColdAlias, QuoteIdentifier(cursor.column), split);
+  plan.query = fmt::format("SELECT {} FROM {}{} WHERE ({} > {}{}){} UNION ALL SELECT {} FROM {} WHERE {}.{} <= {}", hot,
+                           FromClause(table), final ? " FINAL" : "", hot_cursor, split, or_null, AndAlive(table), cold,
+                           cold_table, kColdAlias, QuoteIdentifier(cursor.column), split);
   return plan;
 }
 

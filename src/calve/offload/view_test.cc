@@ -40,7 +40,7 @@ TEST_F(View, ShowsEachRowOnceOnEitherSideOfTheSplit) {
   const ViewPlan plan = Plan().ValueOrDie();
   EXPECT_EQ(plan.query,
             "SELECT _t.`ts` AS `ts`, _t.`price` AS `price` FROM `k2`.`trades` AS _t "
-            "WHERE _t.`ts` > toDateTime64('2024-08-09 00:15:58.342', 3, 'UTC') "
+            "WHERE (_t.`ts` > toDateTime64('2024-08-09 00:15:58.342', 3, 'UTC')) "
             "UNION ALL SELECT CAST(_c.`ts`, 'DateTime64(3, \\'UTC\\')') AS `ts`, "
             "ifNull(CAST(_c.`price`, 'Nullable(Decimal(18, 8))'), defaultValueOfTypeName('Decimal(18, 8)')) AS `price` "
             "FROM icebergLocal('/tmp/none/cold/trades') AS _c "
@@ -53,8 +53,8 @@ TEST_F(View, KeepsRowsThatNoWindowTakesAndReadsMergingEnginesMerged) {
   cursor_.nullable = true;
   final_ = true;
   EXPECT_THAT(Plan()->query,
-              HasSubstr("AS _t FINAL WHERE _t.`ts` > toDateTime64('2024-08-09 00:15:58.342', 3, 'UTC') OR "
-                        "_t.`ts` IS NULL UNION"));
+              HasSubstr("AS _t FINAL WHERE (_t.`ts` > toDateTime64('2024-08-09 00:15:58.342', 3, 'UTC') OR "
+                        "_t.`ts` IS NULL) UNION"));
 }
 
 TEST_F(View, ColumnsOfOneSideAreLeftOutAndNamed) {

@@ -130,6 +130,14 @@ Result<std::optional<Watermark>> ReadWatermark(const iceberg::TableMetadata& met
       "Find out up to when the table holds the source's rows, and say it with --start-from TIME.");
 }
 
+Result<std::optional<TimestampMicros>> ReadRetiredTo(const iceberg::TableMetadata& metadata) {
+  const std::string text = metadata.Property(kRetiredProperty, "");
+  if (text.empty()) return std::nullopt;
+  auto parsed = ParseTimestamp(text);
+  if (!parsed.ok()) return BadKey("table property", kRetiredProperty, text);
+  return *parsed;
+}
+
 std::optional<CommitTrace> FindCommit(const iceberg::TableMetadata& metadata, const std::string& commit_id) {
   auto has_id = [&](const iceberg::Snapshot& snapshot) {
     auto found = snapshot.summary.find("calve.commit-id");

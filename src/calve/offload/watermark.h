@@ -16,6 +16,9 @@ inline constexpr const char* kWatermarkProperty = "calve.watermark";
 inline constexpr const char* kWatermarkTag = "calve";
 // Of a table that others had filled: rows up to this time are theirs, and calve never loaded them.
 inline constexpr const char* kStartProperty = "calve.start-from";
+// Rows up to this time may have been dropped from hot (calve retire): that hot lacks a row there, or gives an older
+// version or a part of a sum for it, says nothing about cold. Only moves on.
+inline constexpr const char* kRetiredProperty = "calve.retired-to";
 
 // What a snapshot of calve's says of itself: the summary keys calve.*.
 struct CommitStamp {
@@ -46,6 +49,9 @@ struct Watermark {
 // was rolled back to before it did. kCorrupt for keys that do not parse. kConfig where the history is cut off and the
 // property tells of a snapshot that main no longer holds: only the operator knows then.
 Result<std::optional<Watermark>> ReadWatermark(const iceberg::TableMetadata& metadata);
+
+// What kRetiredProperty says; nullopt: nothing was ever retired. kCorrupt where it does not parse.
+Result<std::optional<TimestampMicros>> ReadRetiredTo(const iceberg::TableMetadata& metadata);
 
 // The snapshot with that commit id, wherever it is in the metadata (also off main, also only in the property).
 struct CommitTrace {

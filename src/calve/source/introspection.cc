@@ -153,6 +153,10 @@ Result<bool> ReadTable(Source& source, const TableName& name, SourceTable* out) 
   out->uuid = row[3] == kNoUuid ? "" : row[3];
   out->total_rows = NumberOf(row[4]);
   out->total_bytes = NumberOf(row[5]);
+  if (out->engine.find("Replacing") != std::string::npos || out->engine.find("Collapsing") != std::string::npos) {
+    ARROW_ASSIGN_OR_RAISE(auto full, QueryText(source, "SELECT engine_full" + from));
+    out->engine_arguments = EngineColumns(full.front().front());
+  }
   return true;
 }
 
@@ -265,6 +269,32 @@ Result<SourceTable> DescribeTable(Source& source, const std::string& table) {
     return MakeError(ErrorKind::kConfig,
                      source.name() + ": table " + name.Text() + " has no column that this user may read");
   return out;
+}
+
+std::vector<std::string> EngineColumns(const std::string& engine_full) {
+  std::vector<std::string> columns;
+  size_t at = engine_full.find('(');
+  // A table without arguments may have parentheses further on.
+  if (at == std::string::npos || engine_full.find(' ') < at) return columns;
+  std::string name;
+  bool quoted = false;
+  for (++at; at < engine_full.size(); ++at) {
+    const char c = engine_full[at];
+    if (c == '\'' || c == '`') {
+      const size_t begin = at + 1;
+      for (++at; at < engine_full.size() && engine_full[at] != c; ++at) at += engine_full[at] == '\\';
+      if (c == '`') name = engine_full.substr(begin, std::min(at, engine_full.size()) - begin);
+      quoted |= c == '\'';
+    } else if (c == ',' || c == ')') {
+      if (!name.empty() && !quoted) columns.push_back(name);
+      name.clear();
+      quoted = false;
+      if (c == ')') break;
+    } else if (c != ' ') {
+      name += c;
+    }
+  }
+  return columns;
 }
 
 std::string QuoteIdentifier(const std::string& name) {

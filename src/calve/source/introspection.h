@@ -29,6 +29,9 @@ struct SourceTable {
   std::string database, name;
   std::string uuid;                        // empty where the database engine has none
   std::string engine;                      // "ReplacingMergeTree", …
+  // Of engines that are told which column is the version, the sign or the deletion mark: names, in order; what stands
+  // in quotes (a replica's path) left out.
+  std::vector<std::string> engine_arguments;
   std::string partition_key, sorting_key;  // expressions as text
   std::vector<SourceColumn> columns;       // in declared order
   std::optional<int64_t> total_rows, total_bytes;
@@ -47,6 +50,10 @@ Result<std::vector<std::vector<std::string>>> QueryRows(Source& source, const st
 // The same where at least one row has to be: kCorrupt where there is none.
 Result<std::vector<std::vector<std::string>>> QueryText(Source& source, const std::string& sql,
                                                         const QueryOptions& options = {});
+
+// The arguments of "ReplicatedReplacingMergeTree('/p', '{r}', ver, `is deleted`) PARTITION BY …" that are columns: {"ver",
+// "is deleted"}. Pure.
+std::vector<std::string> EngineColumns(const std::string& engine_full);
 
 std::string QuoteIdentifier(const std::string& name);  // `a``b`
 std::string QuoteString(const std::string& text);      // 'it\'s'

@@ -47,6 +47,19 @@ TEST(IntrospectionTest, WhatIsNoAnswerOfClickHouse) {
   EXPECT_EQ(KindOf(AskServer(lost).status()), ErrorKind::kRetry);
 }
 
+TEST(IntrospectionTest, ColumnsThatAnEngineIsTold) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(EngineColumns("ReplacingMergeTree(_version, is_deleted) PARTITION BY (a, b) ORDER BY c"),
+            (Names{"_version", "is_deleted"}));
+  EXPECT_EQ(
+      EngineColumns("ReplicatedVersionedCollapsingMergeTree('/t/{uuid}(x, y)', '{replica}', sign, `the version`)"),
+      (Names{"sign", "the version"}));
+  EXPECT_EQ(EngineColumns("ReplacingMergeTree ORDER BY (a, b)"), Names{});
+  EXPECT_EQ(EngineColumns("ReplacingMergeTree() ORDER BY (a, b)"), Names{});
+  EXPECT_EQ(EngineColumns("ReplicatedReplacingMergeTree('/it\\'s, x', 'r') ORDER BY a"), Names{});
+  EXPECT_EQ(EngineColumns(""), Names{});
+}
+
 TEST(IntrospectionTest, ATableOfAnOldServer) {
   TestingFakeSource source([](const std::string& sql) -> Result<Rows> {
     if (Asks(sql, "uuid")) return Exception(47);

@@ -1,0 +1,128 @@
+#include "calve/offload/mode.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace calve::offload {
+namespace {
+
+bool Contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Columns of the table that the text of an expression names.
+std::vector<std::string> ColumnsIn(const std::string& expression, const source::SourceTable& table) {
+  std::vector<std::string> found;
+  for (size_t at = 0; at < expression.size();) {
+    const bool quoted = expression[at] == '`';
+    size_t end = at + quoted;
+    auto in_name = [&](char c) { return quoted ? c != '`' : std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+    while (end < expression.size() && in_name(expression[end])) ++end;
+    const std::string name = expression.substr(at + quoted, end - at - quoted);
+    const bool known = std::any_of(table.columns.begin(), table.columns.end(),
+                                   [&](const source::SourceColumn& column) { return column.name == name; });
+    if (known) found.push_back(name);
+    at = std::max(end + quoted, at + 1);
+  }
+  return found;
+}
+
+std::string NameOf(const source::SourceTable& table) { return table.database + "." + table.name; }
+
+Result<RowIdentity> Merged(const source::SourceTable& table, const std::string& cursor,
+                           const std::vector<std::string>& key, bool asked) {
+  const std::vector<std::string> sorting = PlainSortingKey(table.sorting_key);
+  RowIdentity identity{Mode::kUpsert, key.empty() ? sorting : key, false, ""};
+  if (sorting.empty() && key.empty()) {
+    std::string problem =
+        fmt::format("{} merges rows by ({}), which is more than plain columns", NameOf(table), table.sorting_key);
+    if (asked) {
+      return MakeError(ErrorKind::kConfig, problem + ": changed rows have no key to be replaced by",
+                       "Name columns that tell merged rows apart with --key, or use --mode append.");
+    }
+    identity.mode = Mode::kAppend;
+    identity.note = problem +
+                    ": rows that change after their window stay as they were in cold (name a --key to have "
+                    "them replaced)";
+    return identity;
+  }
+  for (const std::string& column : sorting) {
+    if (Contains(identity.key, column)) continue;
+    return MakeError(
+        ErrorKind::kConfig,
+        fmt::format("--key {} leaves out {}, by which {} tells rows apart", fmt::join(key, ","), column, NameOf(table)),
+        fmt::format("Name at least the sorting key: --key {}.", fmt::join(sorting, ",")));
+  }
+  identity.key_spans_time = !Contains(identity.key, cursor);
+  if (!identity.key_spans_time) return identity;
+  // Versions of a row in two partitions are never merged, and which of them FINAL shows depends on the query's range.
+  for (const std::string& column : ColumnsIn(table.partition_key, table)) {
+    if (Contains(identity.key, column)) continue;
+    return MakeError(
+        ErrorKind::kConfig,
+        fmt::format("{} is partitioned by {}, which is not in its sorting key ({}): versions of one row may lie in two "
+                    "partitions, where ClickHouse does not merge them",
+                    NameOf(table), column, table.sorting_key),
+        fmt::format("If a row keeps its {0} for good, say so with --key {1},{0}; if each version is a row of its own, "
+                    "use --mode append.",
+                    cursor, fmt::join(identity.key, ",")));
+  }
+  return identity;
+}
+
+}  // namespace
+
+bool ReadsMerged(const std::string& engine) {
+  if (!engine.ends_with("MergeTree")) return false;
+  for (const char* kind : {"Replacing", "Aggregating", "Summing", "Collapsing", "Coalescing", "Graphite"}) {
+    if (engine.find(kind) != std::string::npos) return true;
+  }
+  return false;
+}
+
+MergeRules MergeRulesOf(const source::SourceTable& table) {
+  MergeRules rules;
+  rules.merges = ReadsMerged(table.engine);
+  const bool replacing = table.engine.find("Replacing") != std::string::npos;
+  rules.whole_rows = !rules.merges || replacing;
+  const auto& columns = table.engine_arguments;
+  if (replacing && columns.size() > 1) rules.deleted_column = columns[1];
+  if (table.engine.find("Collapsing") != std::string::npos && !columns.empty()) rules.sign_column = columns[0];
+  return rules;
+}
+
+Result<RowIdentity> ResolveIdentity(Mode asked, const source::SourceTable& table, const std::string& cursor,
+                                    const std::vector<std::string>& key) {
+  const bool merges = ReadsMerged(table.engine);
+  if (asked == Mode::kUpsert && !merges) {
+    return MakeError(ErrorKind::kConfig,
+                     fmt::format("--mode upsert: {} is a {}, which does not merge the versions of a row: which of them "
+                                 "stands is not defined",
+                                 NameOf(table), table.engine),
+                     "Use --mode append, or a ReplacingMergeTree.");
+  }
+  if (asked == Mode::kAppend || !merges) return RowIdentity{Mode::kAppend, key, false, ""};
+  return Merged(table, cursor, key, asked == Mode::kUpsert);
+}
+
+std::vector<std::string> PlainSortingKey(const std::string& sorting_key) {
+  std::vector<std::string> names;
+  size_t at = 0;
+  while (at < sorting_key.size()) {
+    size_t comma = std::min(sorting_key.find(',', at), sorting_key.size());
+    std::string name = sorting_key.substr(at, comma - at);
+    name.erase(0, name.find_first_not_of(' '));
+    name.resize(name.find_last_not_of(' ') + 1);
+    if (name.size() > 2 && name.front() == '`' && name.back() == '`') name = name.substr(1, name.size() - 2);
+    bool plain = !name.empty() && name.find_first_of("()'` +-*/%") == std::string::npos;
+    if (!plain) return {};
+    names.push_back(name);
+    at = comma + 1;
+  }
+  return names;
+}
+
+}  // namespace calve::offload

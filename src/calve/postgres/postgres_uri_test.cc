@@ -1,0 +1,66 @@
+#include "calve/postgres/postgres_uri.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "calve/postgres/postgres_error.h"
+
+namespace calve::postgres {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(PostgresUri, ItsNameHoldsNoUser) {
+  EXPECT_EQ(NameOfUri("postgresql://calve@db.example:5433/prefect?sslmode=verify-full").ValueOrDie(),
+            "postgresql://db.example:5433/prefect");
+  EXPECT_EQ(NameOfUri("postgres://db/x").ValueOrDie(), "postgresql://db/x");
+  EXPECT_EQ(NameOfUri("postgresql:///x?host=/run/postgresql").ValueOrDie(), "postgresql:///run/postgresql/x");
+  EXPECT_EQ(HostsOfUri("postgresql://a,b:5433,c/x"), 3);
+  EXPECT_EQ(HostsOfUri("postgresql:///x"), 1);
+}
+
+TEST(PostgresUri, APasswordInItIsRefusedAndNeverRepeated) {
+  for (const char* uri :
+       {"postgresql://calve:s3cr%2Ft@db/x", "postgresql://db/x?password=s3cr%2Ft", "postgresql://db/x?sslpassword=s3cr",
+        "postgresql://calve:s3cr/t@x:y@db/x", "postgresql://calve:s3cr?t@db/x", "postgres:calve:s3cr@db/x",
+        "postgresql://calve:s3cr@db:notaport:1/x", "postgresql://[calve:s3cr@db/x"}) {
+    Status status = NameOfUri(uri).status();
+    EXPECT_EQ(KindOf(status), ErrorKind::kConfig) << uri;
+    EXPECT_THAT(status.ToString() + RemedyOf(status), Not(HasSubstr("s3cr"))) << uri;
+  }
+  EXPECT_THAT(RemedyOf(NameOfUri("postgresql://calve:s3cr@db/x").status()), HasSubstr("CALVE_STATE_PASSWORD"));
+}
+
+TEST(PostgresUri, AnUnknownParameterIsNamed) {
+  Status status = NameOfUri("postgresql://db/x?sslmood=require").status();
+  EXPECT_EQ(KindOf(status), ErrorKind::kConfig);
+  EXPECT_THAT(MessageOf(status), HasSubstr("sslmood"));
+}
+
+TEST(PostgresError, ASecretIsScrubbedInWhicheverForm) {
+  EXPECT_EQ(Scrub("a p@ss b p%40ss c", "p@ss"), "a *** b *** c");
+  EXPECT_EQ(Scrub("***", "*"), "*********");  // it ends
+  EXPECT_EQ(Scrub("text", ""), "text");
+}
+
+TEST(PostgresError, AConnectionsRefusalTellsItsState) {
+  Status status = ConnectError(
+      "connection to server at \"h\" (::1), port 1 failed: Connection refused\n\tIs the server running on that host?\n"
+      "connection to server at \"h\" (127.0.0.1), port 1 failed: FATAL:  28P01: password authentication failed for "
+      "user \"calve\"\nLOCATION:  auth_failed, auth.c:337\n",
+      false, "postgresql://h/x");
+  EXPECT_EQ(KindOf(status), ErrorKind::kConfig);
+  EXPECT_EQ(MessageOf(status),
+            "postgresql://h/x: connection to server at \"h\" (::1), port 1 failed: Connection refused Is the server "
+            "running on that host?; connection to server at \"h\" (127.0.0.1), port 1 failed: FATAL: password "
+            "authentication failed for user \"calve\" (SQLSTATE 28P01)");
+  EXPECT_EQ(KindOf(ConnectError("… failed: FATAL:  57P03: the database system is starting up\n", false, "d")),
+            ErrorKind::kRetry);
+  EXPECT_EQ(KindOf(ConnectError("… failed: Connection refused\n", false, "d")), ErrorKind::kRetry);
+  EXPECT_EQ(KindOf(ConnectError("… failed: SSL error: certificate verify failed\n", false, "d")), ErrorKind::kConfig);
+  EXPECT_EQ(KindOf(ConnectError("fe_sendauth: no password supplied\n", true, "d")), ErrorKind::kConfig);
+}
+
+}  // namespace
+}  // namespace calve::postgres
