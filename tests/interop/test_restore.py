@@ -14,6 +14,7 @@ from conftest import Cold, Hot
 
 from . import canonical, program, servers, test_types
 from .test_existing_tables import pyiceberg_catalog
+from .test_retire import HOURLY, before, retire
 from .test_verify import verify
 from .trades import create_trades, insert_trades, instant, offload_trades, text, through
 
@@ -129,6 +130,19 @@ def test_back_into_the_source_itself(offloaded):
     told = offload_trades(offloaded, ROWS, "--lookback", "30d")
     assert told["rows"] == 0 and told["late"]["rows"] == 0
     assert verify(offloaded, "trades")["equal"]
+
+
+def test_what_was_retired_comes_back(hot, sql_cold):
+    create_trades(hot, engine=HOURLY)
+    insert_trades(hot, 0, ROWS)
+    offload_trades(hot, ROWS)
+    expected = multiset(hot, "trades")
+    retire(hot, *before(2_400))
+    assert hot.value("SELECT count() FROM trades") == str(ROWS - 2_400)
+    assert inserted(restore(hot, "trades")) == 2_400 and multiset(hot, "trades") == expected
+    assert inserted(restore(hot, "trades")) == 0
+    told = offload_trades(hot, ROWS, "--lookback", "3000d")
+    assert told["rows"] == 0 and told["late"]["rows"] == 0, told
 
 
 def test_as_of(offloaded, sql_cold):
