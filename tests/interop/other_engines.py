@@ -3,6 +3,7 @@ calve stopped in the middle of a cycle."""
 
 import collections
 import contextlib
+import json
 import time
 
 from . import program
@@ -41,7 +42,8 @@ class Trades:
 
     @contextlib.contextmanager
     def stopped(self, count, *more, at=1):
-        """A run that waits where it reads rows for the `at`-th time, while the block runs, and ends well."""
+        """A run that waits where it reads rows for the `at`-th time, while the block runs, and ends well; afterwards
+        the list that is yielded holds what it tells."""
         if at > 1:
             self.server.fault("before", READS_ROWS, sql="SELECT 1", times=at - 1)
         self.server.fault("hold", READS_ROWS)
@@ -51,7 +53,8 @@ class Trades:
             while self.server.armed():
                 assert running.poll() is None and time.monotonic() < deadline, running.communicate()
                 time.sleep(0.02)
-            yield running
+            told = []
+            yield told
         except BaseException:
             running.kill()
             raise
@@ -59,6 +62,7 @@ class Trades:
             self.server.clear()
             out, err = running.communicate(timeout=120)
         assert running.returncode == program.DONE, err
+        told.append(json.loads(out))
 
     def in_cold(self, duckdb, columns=COLUMNS):
         found = duckdb.query(f"SELECT {', '.join(columns)} FROM {duckdb.source(self.table)}").to_pylist()
