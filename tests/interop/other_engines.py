@@ -9,7 +9,9 @@ import time
 from . import program
 from .trades import START, STEP, TIES, through
 
-ENGINES = {"append": "MergeTree ORDER BY ts", "upsert": "ReplacingMergeTree ORDER BY (ts, sequence)"}
+# Partitions of an hour: parts never mix hours, and calve looks only into hours of parts that hold something new.
+ENGINES = {"append": "MergeTree PARTITION BY toStartOfHour(ts) ORDER BY ts",
+           "upsert": "ReplacingMergeTree PARTITION BY toStartOfHour(ts) ORDER BY (ts, sequence)"}
 COLUMNS = ("sequence", "price", "lots")
 READS_ROWS = "`price`"
 
