@@ -11,11 +11,9 @@
 #include <random>
 
 #include "calve/base/random.h"
-#include "calve/offload/slice.h"
 #include "calve/offload/testing_offload_place.h"
 #include "calve/storage/testing_child_process.h"
 #include "calve/table/scan.h"
-#include "calve/table/snapshot_producer.h"
 
 namespace calve::offload {
 namespace {
@@ -145,27 +143,15 @@ class World {
     auto metadata = Metadata();
     if (!metadata) return;
     Say("foreign append");
-    RowsSource engine;
+    std::vector<SourceRow> rows;
     std::set<int64_t> ids;
     for (uint64_t i = 0; i <= Below(3); ++i) {
       ids.insert(++last_foreign_);
-      engine.Insert({kNoon + static_cast<int64_t>(Below(100)), last_foreign_, "f"});
+      rows.push_back({kNoon + static_cast<int64_t>(Below(100)), last_foreign_, "f"});
     }
-    SlicePlan slice;
-    const auto& fields = metadata->schema().fields;
-    bool extra = std::any_of(fields.begin(), fields.end(), [](const auto& field) { return field.name == "extra"; });
-    if (extra) engine.AddColumn();
-    slice.sql = extra ? "SELECT `ts`, `id`, `symbol`, `extra`" : "SELECT `ts`, `id`, `symbol`";
-    slice.window.to = kNoon * 2;
-    slice.write = {metadata->schema(), metadata->spec(), metadata->location + "/data", RandomUuid()};
-    StopToken stop;
-    auto written = WriteSlice(engine, place_.file_io, slice, stop, [](int64_t, int64_t, int64_t) {});
-    ASSERT_TRUE(written.ok()) << written.status().ToString();
-    table::SnapshotProducer append(place_.file_io, {written->files, {}, {}, RandomUuid()});
-    auto prepared = append.Prepare(*metadata, place_.clock.Now() / 1000);
-    ASSERT_TRUE(prepared.ok()) << prepared.status().ToString();
-    ASSERT_TRUE(Commit(prepared->updates).ok());
-    foreign_of_[prepared->snapshot.snapshot_id] = ids;
+    auto done = CommitFiles(place_, WriteRows(place_.file_io, *metadata, rows), {});
+    ASSERT_TRUE(done.ok()) << done.status().ToString();
+    foreign_of_[*done] = ids;
   }
 
   // As a compaction: another snapshot with the same rows.
