@@ -164,6 +164,7 @@ void ModelWorld::DisturbedCycle(FaultAction action, int nth) {
   place_.source.before_rows = nullptr;
   if (process.catalog().held) held_.push_back(*process.catalog().held);
   Say(fmt::format("cycle: {}", done.ok() ? "ok" : MessageOf(done.status())));
+  for (const std::string& note : process.notes) Say("(" + note + ")");
   if (!done.ok() || !done->snapshot_id) return;
   auto metadata = Metadata();
   EXPECT_TRUE(metadata && metadata->FindSnapshot(*done->snapshot_id)) << "it said that it was in" << Story();
