@@ -41,11 +41,23 @@ class Late {
       if (!buckets.empty()) ARROW_RETURN_NOT_OK(Compare(buckets));
     }
     for (const PartBlocks& part : look_.parts) seen.Add(part);
-    if (settled_) Remember(seen);
+    if (settled_ && BasisIsOnMain()) Remember(seen);
     return std::move(result_);
   }
 
  private:
+  // A rollback since the parts were read from the journal takes late rows away that were believed to be in cold.
+  bool BasisIsOnMain() {
+    if (look_.seen.basis.empty()) return true;
+    auto target = context_.catalog.LoadTable(request_.target);
+    auto trace = target.ok() ? FindCommit(target->metadata, look_.seen.basis) : std::nullopt;
+    if (trace && trace->on_main) return true;
+    result_.notes.push_back(
+        "it is not known that main still holds what earlier runs found behind the watermark: the next run looks at all "
+        "of it again");
+    return false;
+  }
+
   // Forgetting costs one comparison of the whole horizon, nothing else.
   void Remember(const PartCoverage& coverage) {
     if (!context_.journal) return;

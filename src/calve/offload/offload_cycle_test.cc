@@ -77,6 +77,22 @@ TEST_P(OffloadCycle, AMainFromBeforeCalvesFirstWindowIsNotAdoptedFromTheJournal)
   EXPECT_EQ(Cycle().ValueOrDie().rows, 1);
 }
 
+// What the journal knows to be in cold was true when the cycle began.
+TEST_P(OffloadCycle, ARollbackInACycleBringsLateRowsBackInTheNext) {
+  place_.request.lookback_micros = 3600 * kMicrosPerSecond;
+  Row();
+  Cycle().ValueOrDie();
+  const int64_t first = *place_.Load().metadata.current_snapshot_id;
+  place_.source.Insert({kNoon, 100, "late"});
+  EXPECT_EQ(Cycle().ValueOrDie().late.rows, 1);
+  place_.source.Insert({kNoon, 101, "late"});
+  Row();
+  place_.source.before_rows = [&] { MoveMainTo(first); };
+  Cycle().ValueOrDie();
+  Cycle().ValueOrDie();
+  EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 4u);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, OffloadCycle, ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql),
                          [](const auto& param) { return std::string(NameOf(param.param)); });
 

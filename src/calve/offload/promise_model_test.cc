@@ -1,36 +1,25 @@
 // Random sequences of everything that may happen to a table (rows arriving, cycles that go wrong or meet each other,
 // other engines, rollbacks, expiry, a lost journal) against a simple model of the promise. The seed is printed;
-// CALVE_MODEL_SEED repeats a run, CALVE_MODEL_STEPS makes it longer.
+// CALVE_MODEL_SEED repeats a run, CALVE_MODEL_STEPS or CALVE_MODEL_SECONDS make it longer.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <random>
 
-#include "calve/base/random.h"
-#include "calve/offload/slice.h"
-#include "calve/offload/testing_offload_place.h"
-#include "calve/storage/testing_child_process.h"
+#include "calve/offload/testing_model_world.h"
 #include "calve/table/scan.h"
-#include "calve/table/snapshot_producer.h"
 
 namespace calve::offload {
 namespace {
 
-using catalog::CommitFault;
-using storage::FaultAction;
 using storage::FaultList;
 
 constexpr TimestampMicros kNoon = 1'723'204'800'000'000;
 constexpr int64_t kForeign = 1'000'000'000;  // ids from here on are another engine's
-constexpr int kStepsOfAWorld = 80;
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kStepsUsual = 320;
+constexpr uint64_t kStepsUsual = 160;
 #else
-constexpr uint64_t kStepsUsual = 2400;
+constexpr uint64_t kStepsUsual = 1200;
 #endif
 
 // What a snapshot must hold: the source's rows up to the watermark, and these rows of other engines.
@@ -39,17 +28,11 @@ struct Expected {
   std::set<int64_t> foreign;
 };
 
-class World {
+class World : public ModelWorld {
  public:
-  World(CatalogKind kind, uint64_t seed) : place_(kind, dir_.path() + "/w"), random_(seed) {
-    std::filesystem::create_directories(place_.folder);
-    place_.source.SetNow(kNoon);
-    if (Chance(3)) place_.request.partition_by = {"symbol"};
-    if (Chance(2)) place_.request.properties["commit.manifest.min-count-to-merge"] = "3";
-    place_.request.properties["commit.retry.num-retries"] = "2";
-  }
+  World(CatalogKind kind, uint64_t seed) : ModelWorld(kind, seed) { place_.source.SetNow(kNoon); }
 
-  void Step() {
+  void Step() override {
     switch (Below(12)) {
       case 0:
       case 1:
@@ -76,8 +59,7 @@ class World {
     Check();
   }
 
-  // No faults any more: everything arrives.
-  void Finish() {
+  void Finish() override {
     Arrive();
     CleanCycle();
     Learn();
@@ -86,28 +68,10 @@ class World {
     std::optional<iceberg::TableMetadata> metadata = Metadata();
     ASSERT_TRUE(metadata && metadata->CurrentSnapshot()) << Story();
     EXPECT_EQ(model_[*metadata->current_snapshot_id].watermark, place_.source.now()) << Story();
-    std::set<std::string> disk = FilesOnDisk(place_);
-    for (const std::string& file : ReferencedFiles(place_.file_io, place_.Load())) {
-      EXPECT_TRUE(disk.contains(file)) << "missing " << file << Story();
-    }
+    ExpectFilesThere();
   }
-
-  std::string Story() const { return "\n" + story_; }
 
  private:
-  uint64_t Below(uint64_t n) { return std::uniform_int_distribution<uint64_t>(0, n - 1)(random_); }
-  bool Chance(uint64_t one_in) { return Below(one_in) == 0; }
-  void Say(const std::string& what) { story_ += what + "; "; }
-
-  std::optional<iceberg::TableMetadata> Metadata() {
-    auto loaded = place_.OpenCatalog()->LoadTable(place_.request.target);
-    if (!loaded.ok()) return std::nullopt;
-    return loaded->metadata;
-  }
-  Status Commit(const std::vector<iceberg::TableUpdate>& updates) {
-    return place_.OpenCatalog()->CommitTable(place_.request.target, {}, updates).status();
-  }
-
   // --- what happens
 
   // Rows later than any window's end so far, often at one instant; then the clock moves, often exactly onto one.
@@ -121,8 +85,7 @@ class World {
     Say(fmt::format("rows to {} at {}", last_id_, place_.source.now() - kNoon));
   }
 
-  // Something that does not end a cycle that is under way.
-  void Event() {
+  void Event() override {
     switch (Below(6)) {
       case 0:
         return Arrive();
@@ -131,9 +94,7 @@ class World {
       case 2:
         return ForeignRewrite();
       case 3:
-        Say("property");
-        static_cast<void>(Commit({iceberg::SetProperties{{{"owner", fmt::to_string(Below(100))}}}}));
-        return;
+        return ChangeProperty();
       case 4:
         return Rollback();
       default:
@@ -145,61 +106,22 @@ class World {
     auto metadata = Metadata();
     if (!metadata) return;
     Say("foreign append");
-    RowsSource engine;
+    std::vector<SourceRow> rows;
     std::set<int64_t> ids;
     for (uint64_t i = 0; i <= Below(3); ++i) {
       ids.insert(++last_foreign_);
-      engine.Insert({kNoon + static_cast<int64_t>(Below(100)), last_foreign_, "f"});
+      rows.push_back({kNoon + static_cast<int64_t>(Below(100)), last_foreign_, "f"});
     }
-    SlicePlan slice;
-    const auto& fields = metadata->schema().fields;
-    bool extra = std::any_of(fields.begin(), fields.end(), [](const auto& field) { return field.name == "extra"; });
-    if (extra) engine.AddColumn();
-    slice.sql = extra ? "SELECT `ts`, `id`, `symbol`, `extra`" : "SELECT `ts`, `id`, `symbol`";
-    slice.window.to = kNoon * 2;
-    slice.write = {metadata->schema(), metadata->spec(), metadata->location + "/data", RandomUuid()};
-    StopToken stop;
-    auto written = WriteSlice(engine, place_.file_io, slice, stop, [](int64_t, int64_t, int64_t) {});
-    ASSERT_TRUE(written.ok()) << written.status().ToString();
-    table::SnapshotProducer append(place_.file_io, {written->files, {}, {}, RandomUuid()});
-    auto prepared = append.Prepare(*metadata, place_.clock.Now() / 1000);
-    ASSERT_TRUE(prepared.ok()) << prepared.status().ToString();
-    ASSERT_TRUE(Commit(prepared->updates).ok());
-    foreign_of_[prepared->snapshot.snapshot_id] = ids;
-  }
-
-  // As a compaction: another snapshot with the same rows.
-  void ForeignRewrite() {
-    auto metadata = Metadata();
-    if (!metadata || !metadata->CurrentSnapshot()) return;
-    Say("foreign rewrite");
-    iceberg::Snapshot snapshot = *metadata->CurrentSnapshot();
-    snapshot.parent_snapshot_id = snapshot.snapshot_id;
-    snapshot.snapshot_id = RandomPositiveInt64();
-    snapshot.sequence_number = metadata->last_sequence_number + 1;
-    snapshot.timestamp_ms = std::max(metadata->last_updated_ms, place_.clock.Now() / 1000);
-    std::erase_if(snapshot.summary, [](const auto& entry) { return entry.first.starts_with("calve."); });
-    snapshot.summary["operation"] = "replace";
-    Status done = Commit(
-        {iceberg::AddSnapshot{snapshot}, iceberg::SetSnapshotRef{"main", {snapshot.snapshot_id, true, {}, {}, {}}}});
-    ASSERT_TRUE(done.ok()) << done.ToString();
-  }
-
-  // main's ancestors that are still there, the tip first.
-  static std::vector<int64_t> Ancestors(const iceberg::TableMetadata& metadata) {
-    std::vector<int64_t> ids;
-    const iceberg::Snapshot* step = metadata.CurrentSnapshot();
-    while (step) {
-      ids.push_back(step->snapshot_id);
-      step = step->parent_snapshot_id ? metadata.FindSnapshot(*step->parent_snapshot_id) : nullptr;
-    }
-    return ids;
+    auto done = CommitFiles(place_, WriteRows(place_.file_io, *metadata, rows), {});
+    ASSERT_TRUE(done.ok()) << done.status().ToString();
+    foreign_of_[*done] = ids;
   }
 
   // Whether the watermark could still be told, or would be known to be unknown, after these updates. What is not
   // promised (docs/reliability.md): a rollback past a snapshot of calve's, another engine's commit on top, and then an
   // expiry that cuts off what came before.
-  bool Promised(const iceberg::TableMetadata& metadata, const std::vector<iceberg::TableUpdate>& updates) {
+  bool Promised(const iceberg::TableMetadata& metadata, const std::vector<iceberg::TableUpdate>& updates) override {
+    if (told_begin_) return false;
     auto after = iceberg::ApplyUpdates(metadata, updates, metadata.last_updated_ms);
     if (!after.ok()) return false;
     auto watermark = ReadWatermark(*after);
@@ -209,63 +131,10 @@ class World {
     return told == model_[*after->current_snapshot_id].watermark;
   }
 
-  void Rollback() {
-    Learn();
-    auto metadata = Metadata();
-    if (!metadata || !metadata->CurrentSnapshot() || told_begin_) return;
-    std::vector<int64_t> ids = Ancestors(*metadata);
-    int64_t to = ids[Below(std::min<uint64_t>(ids.size(), 4))];
-    std::vector<iceberg::TableUpdate> updates = {iceberg::SetSnapshotRef{"main", {to, true, {}, {}, {}}}};
-    if (!Promised(*metadata, updates)) return;
-    Say("rollback");
-    ASSERT_TRUE(Commit(updates).ok());
-  }
-
-  // As an engine that does not know our tag.
-  void Expire() {
-    Learn();
-    auto metadata = Metadata();
-    if (!metadata || !metadata->CurrentSnapshot()) return;
-    std::vector<int64_t> keep = Ancestors(*metadata);
-    keep.resize(std::min<size_t>(keep.size(), 1 + Below(4)));
-    std::vector<iceberg::TableUpdate> updates;
-    iceberg::RemoveSnapshots remove;
-    for (const iceberg::Snapshot& snapshot : metadata->snapshots) {
-      if (std::find(keep.begin(), keep.end(), snapshot.snapshot_id) == keep.end()) {
-        remove.snapshot_ids.push_back(snapshot.snapshot_id);
-      }
-    }
-    if (remove.snapshot_ids.empty()) return;
-    for (const auto& [name, ref] : metadata->refs) {
-      if (std::find(keep.begin(), keep.end(), ref.snapshot_id) == keep.end()) {
-        updates.push_back(iceberg::RemoveSnapshotRef{name});
-      }
-    }
-    updates.push_back(remove);
-    if (!Promised(*metadata, updates)) return;
-    Say(fmt::format("expiry to {}", keep.size()));
-    Status done = Commit(updates);
-    ASSERT_TRUE(done.ok()) << done.ToString();
-  }
-
-  // A commit that was under way for long.
-  void Deliver() {
-    if (held_.empty()) return;
-    auto held = held_.back();
-    held_.pop_back();
-    auto inner = place_.OpenCatalog();
-    Say(fmt::format("late effect: {}", held.ArriveAt(*inner).ok() ? "in" : "refused"));
-  }
-
-  void LoseJournal() {
-    Say("journal lost");
-    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(place_.JournalFile() + end);
-  }
-
   // --- cycles
 
   // Where the table cannot say where to begin, its operator does.
-  void TellBeginning() {
+  void BeforeCycle() override {
     Learn();
     place_.request.start_from.reset();
     place_.request.start_at_first = told_begin_ = false;
@@ -277,66 +146,21 @@ class World {
     place_.request.start_from = model_[*metadata->current_snapshot_id].watermark;
     place_.request.start_at_first = !place_.request.start_from;
   }
+  void AfterCycle() override { told_begin_ = false; }
 
-  void CleanCycle() {
-    TellBeginning();
+  void CleanCycle() override {
+    BeforeCycle();
     FaultList none;
     auto done = OffloadProcess(place_, none).Run();
-    told_begin_ = false;
+    AfterCycle();
     Say("clean cycle");
     EXPECT_TRUE(done.ok()) << done.status().ToString() << Story();
-  }
-
-  void Cycle() {
-    if (Chance(3)) return CleanCycle();
-    TellBeginning();
-    auto action = static_cast<FaultAction>(Below(4));
-    auto nth = static_cast<int>(Below(70));
-    const bool dies = action == FaultAction::kDieBefore || action == FaultAction::kDieAfter;
-    if (dies && !storage::kChildrenMayStartThreads) return CleanCycle();
-    if (dies) {
-      Say(fmt::format("death {}", nth));
-      int code = storage::WaitForChild(storage::StartChild([&] {
-        FaultList faults;
-        faults.Inject({.point = std::nullopt, .action = action, .skip = nth});
-        return OffloadProcess(place_, faults).Run().ok() ? 0 : 1;
-      }));
-      EXPECT_TRUE(code == storage::kDiedByFault || code <= 1) << code;
-    } else {
-      DisturbedCycle(action, nth);
-    }
-    told_begin_ = false;
-  }
-
-  void DisturbedCycle(FaultAction action, int nth) {
-    FaultList faults;
-    if (Chance(2)) faults.Inject({.point = std::nullopt, .action = action, .skip = nth});
-    OffloadProcess process(place_, faults);
-    for (uint64_t i = Below(3); i > 0; --i) process.catalog().faults.push_back(static_cast<CommitFault>(Below(7)));
-    if (Chance(2)) place_.source.before_rows = [this] { Meanwhile(); };
-    if (Chance(3)) process.catalog().before_commit = [this] { Meanwhile(); };
-    if (Chance(3)) process.catalog().after_commit = [this] { Meanwhile(); };
-    auto done = process.Run();
-    place_.source.before_rows = nullptr;
-    if (process.catalog().held) held_.push_back(*process.catalog().held);
-    Say(fmt::format("cycle: {}", done.ok() ? "ok" : MessageOf(done.status())));
-    if (!done.ok() || !done->snapshot_id) return;
-    auto metadata = Metadata();
-    EXPECT_TRUE(metadata && metadata->FindSnapshot(*done->snapshot_id)) << "it said that it was in" << Story();
-  }
-
-  // Between a window's plan and the end of its commit: an event, or another calve's whole cycle.
-  void Meanwhile() {
-    if (!Chance(3)) return Event();
-    FaultList none;
-    auto done = OffloadProcess(place_, none).Run();
-    Say(fmt::format("another calve: {}", done.ok() ? "ok" : MessageOf(done.status())));
   }
 
   // --- the model
 
   // What every snapshot must hold, from its parent's on.
-  void Learn() {
+  void Learn() override {
     auto metadata = Metadata();
     if (!metadata) return;
     std::vector<const iceberg::Snapshot*> news;
@@ -381,33 +205,15 @@ class World {
     ASSERT_TRUE(missing.empty()) << "row " << missing.begin()->first << " is missing" << Story();
   }
 
-  storage::TempDir dir_;
-  OffloadPlace place_;
-  std::mt19937_64 random_;
-  std::string story_;
   int64_t last_id_ = 0, last_foreign_ = kForeign;
-  bool told_begin_ = false;  // the request says where to begin
-  std::vector<catalog::HeldCommit> held_;
+  bool told_begin_ = false;                          // the request says where to begin
   std::map<int64_t, std::set<int64_t>> foreign_of_;  // by snapshot: rows that it added
   std::map<int64_t, Expected> model_;                // by snapshot
   std::map<std::string, std::vector<ColdRow>> rows_of_;
 };
 
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 TEST(PromiseModel, HoldsThroughRandomSequences) {
-  uint64_t seed = FromEnvironment("CALVE_MODEL_SEED", 20240809);
-  uint64_t steps = FromEnvironment("CALVE_MODEL_STEPS", kStepsUsual);
-  std::printf("seed %lu, %lu steps\n", seed, steps);
-  for (uint64_t done = 0; done < steps && !HasFailure(); done += kStepsOfAWorld, ++seed) {
-    SCOPED_TRACE(fmt::format("CALVE_MODEL_SEED={} CALVE_MODEL_STEPS={}", seed, kStepsOfAWorld));
-    World world(seed % 2 ? CatalogKind::kHadoop : CatalogKind::kSql, seed);
-    for (int step = 0; step < kStepsOfAWorld && !HasFailure(); ++step) world.Step();
-    if (!HasFailure()) world.Finish();
-  }
+  RunWorlds(kStepsUsual, [](CatalogKind kind, uint64_t seed) { return std::make_unique<World>(kind, seed); });
 }
 
 }  // namespace

@@ -8,11 +8,14 @@
 #include <stdexcept>
 #include <utility>
 
+#include "calve/base/random.h"
 #include "calve/catalog/sql_catalog.h"
 #include "calve/catalog/sqlite_store.h"
 #include "calve/catalog/testing_fault_sql_store.h"
+#include "calve/offload/slice.h"
 #include "calve/table/scan.h"
 #include "calve/table/snapshot_manifests.h"
+#include "calve/table/snapshot_producer.h"
 
 namespace calve::offload {
 namespace {
@@ -71,6 +74,44 @@ OffloadProcess::OffloadProcess(OffloadPlace& place, storage::FaultList& faults)
 Result<OffloadResult> OffloadProcess::Run() {
   OffloadContext context{place_.source, catalog_, file_io_, &journal_, place_.clock, stop_, *this};
   return OffloadTable(context, place_.request);
+}
+
+Result<RepairResult> OffloadProcess::Repair() {
+  const VerifyContext context{&place_.source, catalog_, file_io_, place_.clock, stop_, *this, &journal_};
+  VerifyRequest request;
+  request.source_table = place_.request.source_table;
+  request.target = place_.request.target;
+  request.timestamp_column = place_.request.timestamp_column;
+  request.key = place_.request.key;
+  request.memory_bytes = place_.request.memory_bytes;
+  return RepairTable(context, request, place_.request.lease_micros);
+}
+
+std::vector<iceberg::DataFile> WriteRows(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
+                                         const std::vector<SourceRow>& rows) {
+  if (rows.empty()) return {};
+  RowsSource engine;
+  engine.InsertBlock(rows);
+  SlicePlan slice;
+  slice.sql = "SELECT `ts`, `id`, `symbol`";
+  if (metadata.schema().FindField("extra")) slice.sql += ", `extra`";
+  slice.window.to = INT64_MAX;
+  slice.write = {metadata.schema(), metadata.spec(), metadata.location + "/data", RandomUuid()};
+  StopToken stop;
+  auto written = WriteSlice(engine, file_io, slice, stop, [](int64_t, int64_t, int64_t) {});
+  Must(written);
+  return written->files;
+}
+
+Result<int64_t> CommitFiles(OffloadPlace& place, std::vector<iceberg::DataFile> added,
+                            std::vector<iceberg::DataFile> removed) {
+  const iceberg::TableMetadata metadata = place.Load().metadata;
+  table::SnapshotProducer producer(
+      place.file_io, {std::move(added), std::move(removed), {}, RandomUuid(), metadata.current_snapshot_id});
+  ARROW_ASSIGN_OR_RAISE(auto prepared, producer.Prepare(metadata, place.clock.Now() / 1000));
+  ARROW_RETURN_NOT_OK(
+      place.OpenCatalog()->CommitTable(place.request.target, prepared.requirements, prepared.updates).status());
+  return prepared.snapshot.snapshot_id;
 }
 
 std::vector<ColdRow> ReadDataFile(storage::FileIO& file_io, const std::string& location) {

@@ -9,6 +9,7 @@
 
 #include "calve/catalog/testing_fault_catalog.h"
 #include "calve/offload/offload.h"
+#include "calve/offload/repair.h"
 #include "calve/offload/testing_fault_journal.h"
 #include "calve/offload/testing_rows_source.h"
 #include "calve/storage/fault_injection.h"
@@ -58,6 +59,8 @@ class OffloadProcess : public ProgressSink {
  public:
   OffloadProcess(OffloadPlace& place, storage::FaultList& faults);
   Result<OffloadResult> Run();
+  // verify --repair, with the offload's source, target, cursor and key.
+  Result<RepairResult> Repair();
   catalog::FaultInjectingCatalog& catalog() { return catalog_; }
 
   void Update(const Progress&) override {}
@@ -75,6 +78,12 @@ class OffloadProcess : public ProgressSink {
   StopToken stop_;
 };
 
+// Files that hold these rows, written as another engine would; with a column `extra` where the table has one.
+std::vector<iceberg::DataFile> WriteRows(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
+                                         const std::vector<SourceRow>& rows);
+// Another engine's snapshot on main: its id.
+Result<int64_t> CommitFiles(OffloadPlace& place, std::vector<iceberg::DataFile> added,
+                            std::vector<iceberg::DataFile> removed);
 std::vector<ColdRow> ReadDataFile(storage::FileIO& file_io, const std::string& location);
 // The rows of main's tip.
 std::vector<ColdRow> ReadColdRows(storage::FileIO& file_io, const iceberg::TableMetadata& metadata);

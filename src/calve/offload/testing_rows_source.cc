@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <set>
 #include <utility>
 
 namespace calve::offload {
@@ -21,10 +23,35 @@ Result<TimestampMicros> Bound(const std::string& sql, const std::string& compari
   return ParseTimestamp(sql.substr(at, sql.find('\'', at) - at));
 }
 
+// Names of its list of columns, in order.
+std::vector<std::string> SelectedNames(const std::string& sql) {
+  std::vector<std::string> names;
+  const size_t end = std::min(sql.find(" FROM "), sql.size());
+  for (size_t at = sql.find('`'); at < end; at = sql.find('`', at + 1)) {
+    const size_t close = sql.find('`', at + 1);
+    names.push_back(sql.substr(at + 1, close - at - 1));
+    at = close;
+  }
+  return names;
+}
+
+// What a part_coverage predicate lists as seen: "[(1, 9), (11, 11)]"; empty where all is new.
+std::vector<std::pair<int64_t, int64_t>> SeenBlocks(const std::string& sql) {
+  std::vector<std::pair<int64_t, int64_t>> seen;
+  size_t at = sql.find("arrayExists(");
+  if (at == std::string::npos) return seen;
+  for (at = sql.find("[(", at); at != std::string::npos && sql[at] != ']'; at = sql.find_first_of("(]", at + 1)) {
+    if (sql[at] == '[') ++at;
+    const size_t comma = sql.find(", ", at);
+    seen.emplace_back(std::stoll(sql.substr(at + 1, comma - at - 1)), std::stoll(sql.substr(comma + 2)));
+  }
+  return seen;
+}
+
 class RowStream : public BlockStream {
  public:
-  RowStream(std::vector<SourceRow> rows, bool has_extra, int64_t per_block)
-      : rows_(std::move(rows)), has_extra_(has_extra), per_block_(static_cast<size_t>(per_block)) {}
+  RowStream(std::vector<SourceRow> rows, std::vector<std::string> names, int64_t per_block)
+      : rows_(std::move(rows)), names_(std::move(names)), per_block_(static_cast<size_t>(per_block)) {}
 
   Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
     if (next_ == rows_.size()) return nullptr;
@@ -41,16 +68,14 @@ class RowStream : public BlockStream {
       ARROW_RETURN_NOT_OK(symbol.Append(row.symbol));
       ARROW_RETURN_NOT_OK(extra.Append(ExtraOf(row.id)));
     }
-    arrow::FieldVector fields = {arrow::field("ts", ts.type(), false), arrow::field("id", id.type(), false),
-                                 arrow::field("symbol", symbol.type(), false)};
-    arrow::ArrayVector columns(3);
-    ARROW_RETURN_NOT_OK(ts.Finish(&columns[0]));
-    ARROW_RETURN_NOT_OK(id.Finish(&columns[1]));
-    ARROW_RETURN_NOT_OK(symbol.Finish(&columns[2]));
-    if (has_extra_) {
-      ARROW_ASSIGN_OR_RAISE(auto column, extra.Finish());
+    const std::map<std::string, arrow::ArrayBuilder*> builders = {
+        {"ts", &ts}, {"id", &id}, {"symbol", &symbol}, {"extra", &extra}};
+    arrow::FieldVector fields;
+    arrow::ArrayVector columns;
+    for (const std::string& name : names_) {
+      ARROW_ASSIGN_OR_RAISE(auto column, builders.at(name)->Finish());
       columns.push_back(std::move(column));
-      fields.push_back(arrow::field("extra", arrow::int32(), false));
+      fields.push_back(arrow::field(name, columns.back()->type(), false));
     }
     return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), count, std::move(columns));
   }
@@ -58,7 +83,7 @@ class RowStream : public BlockStream {
 
  private:
   const std::vector<SourceRow> rows_;
-  const bool has_extra_;
+  const std::vector<std::string> names_;
   const size_t per_block_;
   size_t next_ = 0;
 };
@@ -67,9 +92,57 @@ class RowStream : public BlockStream {
 
 RowsSource::RowsSource() : text_([this](const std::string& sql) { return AnswerText(sql); }) {}
 
-void RowsSource::Insert(SourceRow row) {
+void RowsSource::Insert(SourceRow row) { InsertBlock({std::move(row)}); }
+
+void RowsSource::InsertBlock(std::vector<SourceRow> rows) {
   std::lock_guard lock(mutex_);
-  rows_.push_back(std::move(row));
+  ++last_block_;
+  for (SourceRow& row : rows) {
+    row.block = last_block_;
+    rows_.push_back(std::move(row));
+  }
+  parts_.push_back({last_block_, last_block_});
+}
+
+void RowsSource::MergeBy(std::string sorting_key) {
+  std::lock_guard lock(mutex_);
+  sorting_key_ = std::move(sorting_key);
+}
+
+bool RowsSource::SameKey(const SourceRow& a, const SourceRow& b) const {
+  return a.id == b.id && (sorting_key_.find("ts") == std::string::npos || a.ts == b.ts);
+}
+
+void RowsSource::MergeParts(size_t first, size_t count) {
+  std::lock_guard lock(mutex_);
+  if (first >= parts_.size()) return;
+  const size_t end = std::min(parts_.size(), first + count);
+  const Part merged{parts_[first].block_min, parts_[end - 1].block_max};
+  parts_.erase(parts_.begin() + static_cast<int64_t>(first), parts_.begin() + static_cast<int64_t>(end));
+  parts_.insert(parts_.begin() + static_cast<int64_t>(first), merged);
+  if (sorting_key_.empty()) return;
+  const auto in_part = [&](const SourceRow& row) {
+    return row.block >= merged.block_min && row.block <= merged.block_max;
+  };
+  std::vector<SourceRow> kept;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    const bool replaced = in_part(rows_[i]) && std::any_of(rows_.begin() + static_cast<int64_t>(i) + 1, rows_.end(),
+                                                           [&](const SourceRow& later) {
+                                                             return in_part(later) && SameKey(rows_[i], later);
+                                                           });
+    if (!replaced) kept.push_back(rows_[i]);
+  }
+  rows_ = std::move(kept);
+}
+
+void RowsSource::Drop(TimestampMicros up_to) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(rows_, [&](const SourceRow& row) { return row.ts <= up_to; });
+  std::erase_if(parts_, [&](const Part& part) {
+    return std::none_of(rows_.begin(), rows_.end(), [&](const SourceRow& row) {
+      return row.block >= part.block_min && row.block <= part.block_max;
+    });
+  });
 }
 
 void RowsSource::AddColumn() {
@@ -96,6 +169,21 @@ std::vector<SourceRow> RowsSource::RowsUpTo(TimestampMicros end) const {
   return out;
 }
 
+std::vector<SourceRow> RowsSource::NewestVersions() const {
+  std::lock_guard lock(mutex_);
+  return Newest();
+}
+
+std::vector<SourceRow> RowsSource::Newest() const {
+  if (sorting_key_.empty()) return rows_;
+  std::map<std::pair<int64_t, TimestampMicros>, SourceRow> newest;
+  const bool by_time = sorting_key_.find("ts") != std::string::npos;
+  for (const SourceRow& row : rows_) newest[{row.id, by_time ? row.ts : 0}] = row;
+  std::vector<SourceRow> out;
+  for (auto& [key, row] : newest) out.push_back(std::move(row));
+  return out;
+}
+
 Status RowsSource::Execute(const std::string&, const source::QueryOptions&) { return Status::OK(); }
 
 Status RowsSource::Insert(const source::Insertion&, const source::BatchProducer&, const source::QueryOptions&) {
@@ -106,19 +194,63 @@ Result<std::vector<SourceRow>> RowsSource::Matching(const std::string& sql) cons
   constexpr auto kNever = std::numeric_limits<TimestampMicros>::max();
   ARROW_ASSIGN_OR_RAISE(TimestampMicros after, Bound(sql, ">", -kNever));
   ARROW_ASSIGN_OR_RAISE(TimestampMicros up_to, Bound(sql, "<=", kNever));
+  const bool merged = sql.find(" FINAL WHERE ") != std::string::npos;
   std::vector<SourceRow> out;
-  for (const SourceRow& row : rows_) {
-    if (row.ts > after && row.ts <= up_to) out.push_back(row);
+  for (const SourceRow& row : merged ? Newest() : rows_) {
+    if (row.ts > after && row.ts <= up_to && !(merged && row.deleted)) out.push_back(row);
   }
+  return out;
+}
+
+// Rows of the window whose newest version, wherever it is, says that they are gone.
+Result<std::vector<SourceRow>> RowsSource::DeletedKeys(const std::string& sql) const {
+  const size_t end = sql.find(" NOT IN (");
+  ARROW_ASSIGN_OR_RAISE(auto rows, Matching(sql.substr(0, end)));
+  const std::vector<SourceRow> newest = Newest();
+  std::erase_if(rows, [&](const SourceRow& row) {
+    return std::any_of(newest.begin(), newest.end(),
+                       [&](const SourceRow& other) { return SameKey(row, other) && !other.deleted; });
+  });
+  return rows;
+}
+
+Result<source::TestingFakeSource::Rows> RowsSource::LateBuckets(const std::string& sql) const {
+  const auto seen = SeenBlocks(sql);
+  ARROW_ASSIGN_OR_RAISE(auto rows, Matching(sql));
+  std::set<int64_t> hours;
+  for (const SourceRow& row : rows) {
+    const auto part = std::find_if(parts_.begin(), parts_.end(),
+                                   [&](const Part& p) { return row.block >= p.block_min && row.block <= p.block_max; });
+    const bool known = std::any_of(seen.begin(), seen.end(), [&](const auto& range) {
+      return range.first <= part->block_min && part->block_max <= range.second;
+    });
+    constexpr int64_t kHour = 3600;
+    if (!known) hours.insert(row.ts / (kHour * kMicrosPerSecond) * kHour);
+  }
+  source::TestingFakeSource::Rows out;
+  for (int64_t hour : hours) out.push_back({fmt::to_string(hour)});
   return out;
 }
 
 Result<source::TestingFakeSource::Rows> RowsSource::AnswerText(const std::string& sql) const {
   if (sql.starts_with("SELECT version()"))
     return source::TestingFakeSource::Rows{{"26.5.1.1", "srv", fmt::to_string(now_)}};
-  if (sql.find("FROM system.tables") != std::string::npos) {
-    return source::TestingFakeSource::Rows{{"MergeTree", "", "id", "uuid", "", ""}};
+  if (sql.starts_with("SELECT engine_full FROM system.tables")) {
+    return source::TestingFakeSource::Rows{{"ReplacingMergeTree(version, is_deleted) ORDER BY (" + sorting_key_ + ")"}};
   }
+  if (sql.find("FROM system.tables") != std::string::npos) {
+    const bool merges = !sorting_key_.empty();
+    return source::TestingFakeSource::Rows{
+        {merges ? "ReplacingMergeTree" : "MergeTree", "", merges ? sorting_key_ : "id", "uuid", "", ""}};
+  }
+  if (sql.find("FROM system.parts") != std::string::npos) {
+    source::TestingFakeSource::Rows parts;
+    for (const Part& part : parts_) {
+      parts.push_back({"all", fmt::to_string(part.block_min), fmt::to_string(part.block_max)});
+    }
+    return parts;
+  }
+  if (sql.ends_with(" GROUP BY bucket")) return LateBuckets(sql);
   if (sql.find("FROM system.columns") != std::string::npos) {
     source::TestingFakeSource::Rows columns = {
         {"ts", "DateTime64(6, 'UTC')", "", ""}, {"id", "Int64", "", ""}, {"symbol", "String", "", ""}};
@@ -133,15 +265,15 @@ Result<source::TestingFakeSource::Rows> RowsSource::AnswerText(const std::string
 }
 
 Result<std::unique_ptr<BlockStream>> RowsSource::Query(const std::string& sql, const source::QueryOptions& options) {
-  if (!sql.starts_with("SELECT `ts`")) {
+  const bool deleted = sql.find("(SELECT DISTINCT ") != std::string::npos;
+  if (!deleted && !sql.starts_with("SELECT `ts`")) {
     std::lock_guard lock(mutex_);
     return text_.Query(sql, options);
   }
-  if (before_rows) std::exchange(before_rows, nullptr)();
+  if (before_rows && !deleted) std::exchange(before_rows, nullptr)();
   std::lock_guard lock(mutex_);
-  ARROW_ASSIGN_OR_RAISE(auto rows, Matching(sql));
-  bool extra = sql.find("`extra`") != std::string::npos;
-  return std::make_unique<RowStream>(std::move(rows), extra, rows_per_block);
+  ARROW_ASSIGN_OR_RAISE(auto rows, deleted ? DeletedKeys(sql) : Matching(sql));
+  return std::make_unique<RowStream>(std::move(rows), SelectedNames(sql), rows_per_block);
 }
 
 }  // namespace calve::offload

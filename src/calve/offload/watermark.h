@@ -56,8 +56,9 @@ Result<std::optional<TimestampMicros>> ReadRetiredTo(const iceberg::TableMetadat
 // The snapshot with that commit id, wherever it is in the metadata (also off main, also only in the property).
 struct CommitTrace {
   int64_t snapshot_id = 0;
-  bool on_main =
-      false;  // an ancestor of main's tip (or the tip); true as well where only the property still tells of it
+  // An ancestor of main's tip (or the tip); where only the property still tells of it, one that the history was cut off
+  // behind.
+  bool on_main = false;
 };
 std::optional<CommitTrace> FindCommit(const iceberg::TableMetadata& metadata, const std::string& commit_id);
 

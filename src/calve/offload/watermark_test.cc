@@ -153,5 +153,27 @@ TEST(NextStep, IsAConflictOnAnotherTableOfThatName) {
   EXPECT_EQ(KindOf(DecideNextStep(metadata, "another-uuid", "commit-2", kNoon).status()), ErrorKind::kConflict);
 }
 
+// The property still tells of the commit that a rollback took away.
+TEST(Watermark, ACommitThatWasRolledBackAndExpiredIsNotOnMain) {
+  auto metadata = TwoCommits();
+  metadata.current_snapshot_id = 1;
+  metadata.refs["main"].snapshot_id = 1;
+  ASSERT_FALSE(FindCommit(metadata, "commit-2")->on_main);
+  RemoveSnapshot(metadata, 2);
+  ASSERT_TRUE(FindCommit(metadata, "commit-2"));
+  EXPECT_FALSE(FindCommit(metadata, "commit-2")->on_main);
+  // Cut off before the oldest that is left is no better.
+  metadata.snapshots[0].parent_snapshot_id = 99;
+  EXPECT_FALSE(FindCommit(metadata, "commit-2")->on_main);
+}
+
+TEST(Watermark, ACommitThatExpiredUnderOthersIsOnMain) {
+  auto metadata = TwoCommits();
+  AddSnapshotOnMain(metadata, 3, {});
+  RemoveSnapshot(metadata, 1);
+  RemoveSnapshot(metadata, 2);
+  EXPECT_TRUE(FindCommit(metadata, "commit-2")->on_main);
+}
+
 }  // namespace
 }  // namespace calve::offload
