@@ -30,7 +30,7 @@ pytest = $$CALVE_DEPS/venv/bin/python -m pytest
 # What ctest leaves out, by name; nothing.
 skip = ^$$
 
-.PHONY: help setup build test demo bench unit asan tsan interop lint format install clean distclean
+.PHONY: help setup build test demo bench unit asan tsan soak interop lint format install clean distclean
 
 help:  ## this list
 	@echo "calve: ClickHouse windows into Iceberg tables, exactly once"
@@ -70,6 +70,12 @@ tsan:  ## unit tests under ThreadSanitizer
 	$(call compile,tsan,unit_tests)
 	$(call run_ctest,tsan)
 	$(call finish)
+
+soak:  ## the models of the promise with new seeds, on all cores, for CALVE_SOAK_MINUTES (60)
+	@$(call begin,random sequences against the models of the promise)
+	tools/setup build run
+	$(call compile,release,calve_offload_test)
+	tools/soak build/release/calve_offload_test --jobs $(jobs)
 
 interop:  ## pytest: the command line, crashes, and what four engines read
 	@$(call begin,pytest over the built program)

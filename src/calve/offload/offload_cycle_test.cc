@@ -79,11 +79,12 @@ TEST_P(OffloadCycle, AMainFromBeforeCalvesFirstWindowIsNotAdoptedFromTheJournal)
 
 // What the journal knows to be in cold was true when the cycle began.
 TEST_P(OffloadCycle, ARollbackInACycleBringsLateRowsBackInTheNext) {
-  place_.request.lookback_micros = 3600 * kMicrosPerSecond;
+  constexpr int64_t kHour = 3600 * kMicrosPerSecond;
+  place_.request.lookback_micros = 4 * kHour;
   Row();
   Cycle().ValueOrDie();
   const int64_t first = *place_.Load().metadata.current_snapshot_id;
-  place_.source.Insert({kNoon, 100, "late"});
+  place_.source.Insert({kNoon - 2 * kHour, 100, "late"});
   EXPECT_EQ(Cycle().ValueOrDie().late.rows, 1);
   place_.source.Insert({kNoon, 101, "late"});
   Row();
