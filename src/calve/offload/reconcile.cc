@@ -1,7 +1,6 @@
 #include "calve/offload/reconcile.h"
 
 #include <algorithm>
-#include <set>
 
 #include "calve/fingerprint/bucket_fingerprints.h"
 #include "calve/offload/bucket_row_hasher.h"
@@ -171,11 +170,19 @@ class Reconciliation {
   // Keys that hot knows to be deleted, as far as cold may have them.
   Status FindDeleted(const BucketGroup& group, const std::vector<RowEntry>& cold,
                      const std::function<bool(const RowHash&)>& wanted) {
-    std::set<RowHash> in_cold;
-    for (const RowEntry& entry : cold) in_cold.insert(entry.key);
-    return ForEachDeletedKey(context_, request_.verify, plan_, group.window, [&](const RowHash& key) {
-      if (wanted(key) && (request_.key_spans_time || in_cold.contains(key))) changes_.Delete(key);
-    });
+    std::vector<RowHash> deleted;
+    ARROW_RETURN_NOT_OK(ForEachDeletedKey(context_, request_.verify, plan_, group.window, [&](const RowHash& key) {
+      if (wanted(key)) deleted.push_back(key);
+    }));
+    if (request_.key_spans_time) {
+      for (const RowHash& key : deleted) changes_.Delete(key);
+    } else if (!deleted.empty()) {
+      std::sort(deleted.begin(), deleted.end());
+      for (const RowEntry& entry : cold) {
+        if (std::binary_search(deleted.begin(), deleted.end(), entry.key)) changes_.Delete(entry.key);
+      }
+    }
+    return Status::OK();
   }
 
   Status Flush() {
