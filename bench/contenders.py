@@ -43,6 +43,10 @@ class Contender:
     def command(self, window, port):
         raise NotImplementedError
 
+    def verify_command(self, port):
+        """Compares the table that was loaded with its source, row by row; None where the contender cannot."""
+        return None
+
     def job_seconds(self, output):
         """The job's own time for reading, writing and committing, as it reports it."""
         with open(self.report(), encoding="utf-8") as file:
@@ -63,16 +67,21 @@ class Calve(Contender):
     def needs(self):
         require(self.place.calve, "run: make build")
 
-    def command(self, window, port):
+    def arguments(self, command, port):
         source = f"http://default@127.0.0.1:{port}/default" if self.over_http else f"chdb:{self.place.data}"
-        command = [self.place.calve, "offload", "--source", source, "--source-table", TABLE, "--target-table", f"cold.{TABLE}",
-                   "--timestamp-col", "exchange_timestamp", "--sequence-col", "sequence_number", "--layer", "bronze",
-                   "--partition-by", "days(exchange_timestamp)", "--catalog", "hadoop",
-                   "--warehouse", f"file://{self.warehouse()}", "--state", f"sqlite:///{self.warehouse()}/state.db",
-                   "--until", window.end.replace(" ", "T") + "Z", "--json", "--progress", "never", "-q"]
+        arguments = [self.place.calve, command, "--source", source, "--source-table", TABLE, "--target-table", f"cold.{TABLE}",
+                     "--timestamp-col", "exchange_timestamp", "--catalog", "hadoop", "--warehouse", f"file://{self.warehouse()}",
+                     "--state", f"sqlite:///{self.warehouse()}/state.db", "--json", "--progress", "never", "-q"]
         for column in ("price", "quantity", "quote_volume"):
-            command += ["--type", f"{column}=decimal(38,8)"]
-        return [str(part) for part in command]
+            arguments += ["--type", f"{column}=decimal(38,8)"]
+        return [str(argument) for argument in arguments]
+
+    def command(self, window, port):
+        return [*self.arguments("offload", port), "--sequence-col", "sequence_number", "--layer", "bronze",
+                "--partition-by", "days(exchange_timestamp)", "--until", window.end.replace(" ", "T") + "Z"]
+
+    def verify_command(self, port):
+        return self.arguments("verify", port)
 
     def job_seconds(self, output):
         return json.loads(output)["duration_seconds"]

@@ -21,11 +21,23 @@ def summarise(runs, known):
     return summary
 
 
+def checks(runs, known):
+    """{contender: {"title", measure: {median, min, max}}} of the comparisons with the source."""
+    found = {}
+    for contender in known:
+        mine = [run for run in runs if run["contender"] == contender.name and run["load"] == "verify"]
+        if mine:
+            names = ("job_s", "cpu_s", "server_cpu_s", "peak_rss_mb", "rows_per_s_job", "rows_per_cpu_s")
+            found[contender.name] = {"title": contender.title, "over_http": contender.over_http,
+                                     **{name: _spread([run[name] for run in mine]) for name in names}}
+    return found
+
+
 def _spread(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def judge(summary):
+def judge(summary, checked):
     """Every bar as {"bar", "found", "passed": True, False or None where it could not be judged}."""
     def value(contender, load, name):
         return summary[contender][load][name]["median"] if contender in summary else None
@@ -45,7 +57,10 @@ def judge(summary):
         _bar("peak memory outside the embedded engine under 1 GB (full load over HTTP)",
              value("calve-http", "full", "peak_rss_mb"), "{:.0f} MB", lambda found: found < 1000),
         _bar("an increment of 1,534 rows over HTTP under 150 ms (whole process)",
-             _times(value("calve-http", "increment", "wall_s"), 1000), "{:.0f} ms", lambda found: found < 150)]
+             _times(value("calve-http", "increment", "wall_s"), 1000), "{:.0f} ms", lambda found: found < 150),
+        _bar("calve verify compares at least 3 million rows for each second of its CPU time (over HTTP)",
+             _times(checked["calve-http"]["rows_per_cpu_s"]["median"] if "calve-http" in checked else None, 1e-6), "{:.1f} million",
+             lambda found: found >= 3)]
 
 
 def _times(value, factor):
@@ -88,12 +103,24 @@ def _table(summary, load):
     return [_header(load), *(_row(entry, load, summary) for entry in summary.values())]
 
 
+def _check_table(checked):
+    rows = [["", "s", "min–max", "rows/s", "CPU s", "server CPU s", "rows / CPU s", "peak MB"]]
+    for entry in checked.values():
+        median = {name: spread["median"] for name, spread in entry.items() if isinstance(spread, dict)}
+        rows.append([entry["title"], f"{median['job_s']:.2f}", f"{entry['job_s']['min']:.2f}–{entry['job_s']['max']:.2f}",
+                     f"{median['rows_per_s_job'] / 1000:,.0f} K", f"{median['cpu_s']:.2f}",
+                     f"{median['server_cpu_s']:.2f}" if entry["over_http"] else "in it", f"{median['rows_per_cpu_s'] / 1000:,.0f} K",
+                     f"{median['peak_rss_mb']:,.0f}"])
+    return rows
+
+
 def terminal(results):
     lines = []
-    for load, rows in (("full", "3,820,509 rows, full load"), ("increment", "1,534 rows, increment")):
-        table = _table(results["summary"], load)
+    tables = [(f"{rows} (median of {results['repetitions']}; \"vs\": how many times as fast, job proper)", _table(results["summary"], load))
+              for load, rows in (("full", "3,820,509 rows, full load"), ("increment", "1,534 rows, increment"))]
+    for title, table in [*tables, ("3,822,043 rows on each side compared by calve verify", _check_table(results["checks"]))]:
         widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-        lines += ["", f"{rows} (median of {results['repetitions']}; \"vs\": how many times as fast, job proper)"]
+        lines += ["", title]
         lines += ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))) for row in table]
     return "\n".join([*lines, "", *(f"{_verdict(bar)}  {bar['bar']}: {bar['found']}" for bar in results["bars"]), ""])
 
@@ -120,6 +147,10 @@ how many times as fast as that peer the job proper is.
 ## Increment: 1,534 rows
 
 {_markdown_table(_table(results['summary'], 'increment'))}
+
+## calve verify: 3,822,043 rows on each side, re-read and compared
+
+{_markdown_table(_check_table(results['checks']))}
 
 ## The bars
 
@@ -156,6 +187,8 @@ METHOD = """## What is measured
   memory of the largest process. **Job proper** is the job's own measure of reading, writing and committing: `duration_seconds` of
   `calve offload --json`; for Spark from the JDBC read to the end of `append()`, session start excluded; for PyIceberg from the query to the
   end of `append()`; for ClickHouse the `INSERT`.
+- **`calve verify`** runs on the table that was loaded: it reads the source and the Parquet files again in full and compares them by bucket, column
+  and row. "rows / CPU s" counts the rows of one side for each second of its own CPU time.
 - **Every result is read back** and compared with the source: row count, distinct sequence numbers, the sum of every number and timestamp, the
   sum of price times quantity, rows of each symbol. A peer that fails, or whose table does not add up, fails the run.
 

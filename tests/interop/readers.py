@@ -195,6 +195,11 @@ class SparkReader:
             self._sessions[key] = session
         return self._sessions[key]
 
+    def forget(self, table):
+        """Ends the session of the table's warehouse, with its catalog's connections."""
+        session = self._sessions.pop((str(table.warehouse), str(table.catalog_database)))
+        session._jsparkSession.sessionState().catalogManager().catalog("calve").icebergCatalog().close()
+
     def sql(self, table, text):
         """Runs SQL in which {t} stands for the table."""
         return self.at(table.warehouse, table.catalog_database).sql(text.replace("{t}", f"calve.{table.ident}"))

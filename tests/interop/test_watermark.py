@@ -157,6 +157,7 @@ def test_a_journal_that_was_named_wrongly_is_bad_config(cold, hot):
     create_trades(hot)
     insert_trades(hot, 0, 100)
     cold.journal = cold.folder / "missing" / "deeper" / "state.db"
+    cold.state = f"sqlite:///{cold.journal}"
     (cold.folder / "missing").write_text("a file where a folder should be")
     outcome = offload_trades(hot, 100, code=program.USAGE)
     assert str(cold.journal) in outcome.err and not cold.table("trades").exists()

@@ -20,6 +20,7 @@ import socket
 import ssl
 import struct
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -40,6 +41,7 @@ STATUS.update(dict.fromkeys((6, 15, 16, 36, 41, 44, 53, 62, 69, 72, 117), 400))
 STATUS.update(dict.fromkeys((46, 47, 50, 56, 60, 63, 73, 78, 81, 115), 404))
 CONTENT_TYPES = {"TabSeparated": "text/tab-separated-values; charset=UTF-8", "JSON": "application/json; charset=UTF-8"}
 FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b[^']*)?;?\s*$", re.I)
+INSERT_FROM_INPUT = re.compile(r"(INSERT INTO .*) FROM input\(('(?:[^'\\]|\\.)*')\) FORMAT ArrowStream", re.S)
 INSERT_WITH_DATA = re.compile(r"\s*INSERT\s+INTO\b.*?\bFORMAT\s+(?!VALUES)\w+\s*$", re.I | re.S)
 
 
@@ -59,17 +61,32 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(b"")
 
     def do_POST(self):
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            body = b""
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-        else:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.answer(body)
+        if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
+            return self.answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        sql = dict(parse_qsl(urlsplit(self.path).query)).get("query", "")
+        self.fault = self.server.faults.take(sql) if sql and self.server.faults else None
+        body = bytearray()
+        self.cut = self.read_chunks(body, self.fault.after_bytes if self.fault and self.fault.kind == "cut_request" else None)
+        self.answer(bytes(body))
+
+    def read_chunks(self, body, limit):
+        """Whether the body ended too early, or (limit) as many bytes are there."""
+        while True:
+            try:
+                size = int(self.rfile.readline().split(b";")[0] or b"-", 16)
+                body += (piece := self.rfile.read(size))
+                if len(piece) < size or not self.rfile.readline():
+                    return True
+            except (ValueError, ConnectionError):
+                return True
+            if size == 0:
+                return False
+            if limit is not None and len(body) >= limit:
+                del body[limit:]
+                return True
 
     do_DELETE = do_GET
+    fault, cut = None, False
 
     def answer(self, body):
         url = urlsplit(self.path)
@@ -139,9 +156,9 @@ class Handler(BaseHTTPRequestHandler):
         text = sql.decode("utf-8", "replace")
         found = FORMAT.search(text)
         self.format = found[1] if found else self.parameters.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
-        fault = None
+        fault, self.fault = self.fault, None
         if self.server.faults is not None:
-            fault = self.server.faults.take(text, self.headers.get("X-Fault"))
+            fault = fault or self.server.faults.take(text, self.headers.get("X-Fault"))
             self.server.queries.append({"sql": text, "query_id": self.query_id, "parameters": self.parameters})
         settings = {name: value for name, value in self.parameters.items() if name not in RESERVED}
         try:
@@ -163,12 +180,30 @@ class Handler(BaseHTTPRequestHandler):
                     raise EngineError(f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")
             database = self.parameters.get("database") or self.headers.get("X-ClickHouse-Database") or "default"
             with self.server.engine.session(database, settings) as session:
+                if found := INSERT_FROM_INPUT.fullmatch(text):
+                    return self.insert(session, found, body, fault)
                 if data or re.match(r"\s*INSERT\b", text, re.I):
                     session.run(sql + data)
                     return self.send_whole(200, b"", self.common_headers())
                 self.stream(session.stream(text, self.format), fault, self.parameters.get("enable_http_compression") == "1")
         except EngineError as error:
             self.send_exception(error)
+
+    def insert(self, session, statement, data, fault):
+        """Rows of an ArrowStream. Of data that was cut off ClickHouse inserts what it had read by then, as here."""
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            try:
+                session.run(f"{statement[1]} FROM file('{file.name}', 'ArrowStream', {statement[2]})")
+            except EngineError:
+                if not self.cut:
+                    raise
+        if self.cut or (fault and fault.kind == "lost_answer"):
+            with contextlib.suppress(OSError):
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raise Broken()
+        self.send_whole(200, b"", self.common_headers())
 
     def stream(self, pieces, fault, may_compress):
         try:

@@ -16,6 +16,8 @@ requests. GET /_fault lists those still armed, DELETE /_fault disarms all. A hea
   corrupt                           the byte at N is inverted, behind the compression where there is one
   truncate                          the body ends after N bytes, with a proper last chunk
   wrong_length                      a Content-Length of "length" (N + 1000) for a body of N bytes, then closed
+  cut_request                       of an INSERT's data, after N bytes: what came is inserted, and the connection reset
+  lost_answer                       the INSERT is done, and the connection reset instead of an answer
   no_length                         neither a length nor chunks; closed at the end
   before                            "sql" is executed before the request's own
   hold                              the request waits, unexecuted, until faults are disarmed
@@ -27,7 +29,7 @@ import threading
 
 KINDS = (
     "status500 status503 status429 exception_first drop no_end exception exception_inside exception_marker exception_tag slow hang "
-    "corrupt truncate wrong_length no_length before hold").split()
+    "corrupt truncate wrong_length no_length before hold cut_request lost_answer").split()
 EXCEPTION_TEXT = (
     "Code: 395. DB::Exception: Value passed to 'throwIf' function is non-zero: while executing 'FUNCTION throwIf'. "
     "(FUNCTION_THROW_IF_VALUE_IS_NON_ZERO) (version 26.5.1.1 (official build))\n")

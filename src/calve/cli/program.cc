@@ -31,6 +31,7 @@ int RunProgram(int argc, char** argv) {
   AddStatusCommand(app, run);
   AddViewCommand(app, run);
   AddVerifyCommand(app, run);
+  AddRestoreCommand(app, run);
   AddRetireCommand(app, run);
   AddMaintainCommand(app, run);
   if (argc > 1 && argv[1][0] != '-' && !IsCommand(app, argv[1])) {

@@ -12,7 +12,7 @@
 
 namespace calve::offload {
 
-// One producer, one consumer. All members are thread-safe.
+// Any number of producers, of which one finishes it for all; one consumer. All members are thread-safe.
 class BlockQueue {
  public:
   explicit BlockQueue(int64_t bytes_max) : bytes_max_(bytes_max) {}

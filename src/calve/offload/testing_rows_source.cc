@@ -186,6 +186,10 @@ std::vector<SourceRow> RowsSource::Newest() const {
 
 Status RowsSource::Execute(const std::string&, const source::QueryOptions&) { return Status::OK(); }
 
+Status RowsSource::Insert(const source::Insertion&, const source::BatchProducer&, const source::QueryOptions&) {
+  return MakeError(ErrorKind::kFailed, "nobody taught this source to take rows");
+}
+
 Result<std::vector<SourceRow>> RowsSource::Matching(const std::string& sql) const {
   constexpr auto kNever = std::numeric_limits<TimestampMicros>::max();
   ARROW_ASSIGN_OR_RAISE(TimestampMicros after, Bound(sql, ">", -kNever));

@@ -53,6 +53,8 @@ class RowsSource : public source::Source {
   std::string name() const override { return "rows"; }
   std::string database() const override { return "db"; }
   Status Execute(const std::string& sql, const source::QueryOptions& options) override;
+  Status Insert(const source::Insertion& insertion, const source::BatchProducer& rows,
+                const source::QueryOptions& options) override;
   Result<std::unique_ptr<source::BlockStream>> Query(const std::string& sql,
                                                      const source::QueryOptions& options) override;
 

@@ -1,9 +1,13 @@
 #include "calve/source/chdb_source.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "calve/base/random.h"
+#include "calve/source/arrow_stream_file.h"
 #include "calve/source/chdb_engine.h"
+#include "calve/source/introspection.h"
 #include "calve/source/native_decoder.h"
 
 namespace calve::source {
@@ -125,6 +129,23 @@ class ChdbSource : public Source {
     ARROW_RETURN_NOT_OK(engine_->stop().Check());
     ARROW_ASSIGN_OR_RAISE(auto lease, engine_->Lease(Merged(options)));
     return engine_->Run(lease, sql, "Null").status();
+  }
+
+  // The engine reads rows from a file: it takes none from its caller's memory.
+  Status Insert(const Insertion& insertion, const BatchProducer& rows, const QueryOptions& options) override {
+    ARROW_ASSIGN_OR_RAISE(auto file, ArrowStreamFile::Write(rows, engine_->stop()));
+    if (!file) return Status::OK();
+    ARROW_RETURN_NOT_OK(engine_->stop().Check());
+    ARROW_ASSIGN_OR_RAISE(auto lease, engine_->Lease(Merged(options)));
+    const std::string id = options.query_id.empty() ? "calve-" + RandomUuid() : options.query_id;
+    const std::string sql =
+        fmt::format("{}INSERT INTO {} {} FROM file({}, 'ArrowStream', {})", ChdbEngine::Tag(id), insertion.into,
+                    insertion.select, QuoteString(file->path()), QuoteString(insertion.structure));
+    engine_->Watch(id);
+    const Status inserted = engine_->Run(lease, sql, "Null").status();
+    engine_->Unwatch(id);
+    if (!inserted.ok()) ARROW_RETURN_NOT_OK(engine_->stop().Check());  // the kill was ours
+    return inserted;
   }
 
  private:

@@ -129,6 +129,26 @@ TEST_F(ChdbSourceFakeTest, WhatIsNotStreamedIsAskedAsAWhole) {
   EXPECT_EQ(ReadNumbers(*Open()).ValueOrDie(), std::vector<uint64_t>{7});
 }
 
+TEST_F(ChdbSourceFakeTest, RowsToInsertGoThroughAFileThatIsThereForTheStatementAlone) {
+  const auto rows = [n = 0]() mutable -> Result<std::shared_ptr<arrow::RecordBatch>> {
+    if (++n > 1) return nullptr;
+    return arrow::RecordBatch::MakeEmpty(arrow::schema({arrow::field("c1", arrow::int64())}));
+  };
+  const Insertion insertion{"`db`.`t` (`a`)", "SELECT c1", "c1 Int64"};
+  auto source = Open();
+  ASSERT_TRUE(source->Insert(insertion, rows, {}).ok());
+  const std::string sql = stage->queries.back();
+  const size_t at = sql.find("FROM file('");
+  ASSERT_NE(at, std::string::npos) << sql;
+  EXPECT_NE(sql.find("INSERT INTO `db`.`t` (`a`) SELECT c1 FROM file("), std::string::npos) << sql;
+  EXPECT_TRUE(sql.ends_with("', 'ArrowStream', 'c1 Int64')")) << sql;
+  const std::filesystem::path file = sql.substr(at + 11, sql.find('\'', at + 11) - at - 11);
+  EXPECT_FALSE(std::filesystem::exists(file.parent_path())) << file;
+  const size_t asked = stage->queries.size();
+  ASSERT_TRUE(source->Insert(insertion, [] { return nullptr; }, {}).ok());
+  EXPECT_EQ(stage->queries.size(), asked) << "nothing to insert";
+}
+
 TEST_F(ChdbSourceFakeTest, AStopKillsWhatRuns) {
   stage->blocks = true;
   auto source = Open();

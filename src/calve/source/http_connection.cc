@@ -79,8 +79,11 @@ class HttpConnection::Impl {
  private:
   static size_t OnHeader(char* data, size_t size, size_t count, void* self);
   static size_t OnBody(char* data, size_t size, size_t count, void* self);
+  static size_t OnSend(char* room, size_t size, size_t count, void* self);
   bool TakeHeader(std::string_view line);
   Status TakeBody(const char* data, int64_t size);
+  Result<size_t> GiveBody(char* room, size_t size);
+  void SetBody(const HttpRequest& request, CURL* handle);
   Result<std::shared_ptr<arrow::Buffer>> PartialChunk();
   // Lets curl work until `ready` or the transfer's end, or an error.
   template <typename Ready>
@@ -94,12 +97,15 @@ class HttpConnection::Impl {
   std::unique_ptr<CURL, EasyCleanup> easy_;  // after multi_: goes first
   std::unique_ptr<curl_slist, ListCleanup> request_headers_;
   std::string request_body_;
+  std::function<Result<std::shared_ptr<arrow::Buffer>>()> next_body_;
+  std::shared_ptr<arrow::Buffer> sending_;  // of next_body_
+  int64_t sending_offset_ = 0;
   char error_text_[CURL_ERROR_SIZE] = "";
 
   bool attached_ = false, transfer_done_ = false, header_done_ = false;
   CURLcode result_ = CURLE_OK;
   int64_t header_bytes_ = 0;
-  int64_t moved_ = 0;  // bytes of header and body since the exchange began
+  int64_t moved_ = 0;  // bytes of header and body, either way, since the exchange began
   Status callback_status_;
 
   std::deque<std::shared_ptr<arrow::Buffer>> full_;
@@ -146,6 +152,47 @@ size_t HttpConnection::Impl::OnBody(char* data, size_t size, size_t count, void*
   auto* impl = static_cast<Impl*>(self);
   impl->callback_status_ = impl->TakeBody(data, static_cast<int64_t>(size * count));
   return impl->callback_status_.ok() ? size * count : 0;
+}
+
+size_t HttpConnection::Impl::OnSend(char* room, size_t size, size_t count, void* self) {
+  auto* impl = static_cast<Impl*>(self);
+  auto given = impl->GiveBody(room, size * count);
+  if (given.ok()) return *given;
+  impl->callback_status_ = given.status();
+  return CURL_READFUNC_ABORT;
+}
+
+// 0 at the end.
+Result<size_t> HttpConnection::Impl::GiveBody(char* room, size_t size) {
+  while (!sending_ || sending_offset_ == sending_->size()) {
+    if (!next_body_) return 0;
+    ARROW_ASSIGN_OR_RAISE(sending_, next_body_());
+    sending_offset_ = 0;
+    if (!sending_) next_body_ = nullptr;
+    if (!sending_) return 0;
+  }
+  const auto given = std::min(static_cast<int64_t>(size), sending_->size() - sending_offset_);
+  std::memcpy(room, sending_->data() + sending_offset_, static_cast<size_t>(given));
+  sending_offset_ += given;
+  moved_ += given;
+  return static_cast<size_t>(given);
+}
+
+void HttpConnection::Impl::SetBody(const HttpRequest& request, CURL* h) {
+  request_body_ = request.body;
+  next_body_ = request.next_body;
+  sending_.reset();
+  curl_easy_setopt(h, CURLOPT_POST, 1L);
+  if (next_body_) {
+    curl_easy_setopt(h, CURLOPT_POSTFIELDS, nullptr);
+    curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(-1));
+    curl_easy_setopt(h, CURLOPT_READFUNCTION, &OnSend);
+    curl_easy_setopt(h, CURLOPT_READDATA, this);
+    curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, kReadBytes);
+    return;
+  }
+  curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_body_.size()));
+  curl_easy_setopt(h, CURLOPT_POSTFIELDS, request_body_.data());
 }
 
 bool HttpConnection::Impl::TakeHeader(std::string_view line) {
@@ -213,7 +260,6 @@ Status HttpConnection::Impl::Exchange(const HttpRequest& request, const StopToke
   full_.clear();
   current_.reset();
 
-  request_body_ = request.body;
   curl_slist* list = nullptr;
   for (const auto& header : request.headers) {
     curl_slist* longer = curl_slist_append(list, header.c_str());
@@ -222,12 +268,13 @@ Status HttpConnection::Impl::Exchange(const HttpRequest& request, const StopToke
   }
   // No "Expect: 100-continue": it costs a round trip, or a second where the server does not know it.
   request_headers_.reset(curl_slist_append(list, "Expect:"));
+  if (request.next_body) {
+    static_cast<void>(curl_slist_append(request_headers_.get(), "Transfer-Encoding: chunked"));
+  }
   CURL* h = easy_.get();
   curl_easy_setopt(h, CURLOPT_URL, (endpoint_.origin + request.target).c_str());
   curl_easy_setopt(h, CURLOPT_HTTPHEADER, request_headers_.get());
-  curl_easy_setopt(h, CURLOPT_POST, 1L);
-  curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_body_.size()));
-  curl_easy_setopt(h, CURLOPT_POSTFIELDS, request_body_.data());
+  SetBody(request, h);
   if (curl_multi_add_handle(multi_.get(), h) != CURLM_OK)
     return MakeError(ErrorKind::kFailed, "libcurl: curl_multi_add_handle");
   attached_ = true;

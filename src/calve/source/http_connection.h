@@ -5,6 +5,7 @@
 #include <arrow/buffer.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,6 +28,9 @@ struct HttpRequest {
   std::string target;                // path and query
   std::vector<std::string> headers;  // "Name: value"
   std::string body;                  // POSTed
+  // In place of `body`: asked for the next bytes as they go out, in chunks, until it says null. Its error ends the
+  // exchange and the connection, and is what Exchange returns.
+  std::function<Result<std::shared_ptr<arrow::Buffer>>()> next_body;
 };
 
 // Not thread-safe. Redirects are not followed, bodies not decompressed, TLS certificates always verified.

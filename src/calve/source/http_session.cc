@@ -68,6 +68,10 @@ std::string HttpSession::AcceptedEncodings(const SettingsOffer& offer) const {
   return offer.is_old_server() ? "gzip" : "zstd";
 }
 
+bool HttpSession::compresses() const {
+  return options_.compression != "none" && !(options_.compression == "auto" && url_.IsLoopback());
+}
+
 std::string HttpSession::TargetOf(const Statement& statement, const SettingsOffer& offer) const {
   std::string target = "/?database=" + Encoded(url_.database) + "&query_id=" + Encoded(statement.query_id);
   if (statement.is_query) {
@@ -77,6 +81,7 @@ std::string HttpSession::TargetOf(const Statement& statement, const SettingsOffe
     if (!AcceptedEncodings(offer).empty()) target += "&enable_http_compression=1";
   }
   for (const auto& [name, value] : statement.settings) target += "&" + Encoded(name) + "=" + Encoded(value);
+  if (statement.next_data) target += "&query=" + Encoded(statement.sql);
   return target;
 }
 
@@ -109,6 +114,10 @@ void HttpSession::GiveBack(std::unique_ptr<HttpConnection> connection) {
 
 Result<std::unique_ptr<HttpConnection>> HttpSession::Ask(const Statement& statement, bool* not_begun) {
   *not_begun = true;
+  if (statement.next_data) {  // nothing of ours in it that could be refused, and data that cannot be sent again
+    ServerException error;
+    return AskOnce(statement, SettingsOffer(0), not_begun, &error);
+  }
   for (int refusals = 0; refusals < kRefusalsMax; ++refusals) {
     SettingsOffer offer = [this] {
       std::lock_guard lock(mutex_);
@@ -129,8 +138,9 @@ Result<std::unique_ptr<HttpConnection>> HttpSession::AskOnce(const Statement& st
   // On a kept-alive connection that is closed without an answer, libcurl sends the request again by itself: right for a
   // query, but a statement could be done twice. It never does so on a fresh one.
   ARROW_ASSIGN_OR_RAISE(auto connection, Connection(statement.is_query));
-  const Status sent =
-      connection->Exchange({TargetOf(statement, offer), HeadersOf(statement, offer), statement.sql}, stop_);
+  const HttpRequest request{TargetOf(statement, offer), HeadersOf(statement, offer),
+                            statement.next_data ? "" : statement.sql, statement.next_data};
+  const Status sent = connection->Exchange(request, stop_);
   *not_begun = !sent.ok() && connection->nothing_was_sent();
   ARROW_RETURN_NOT_OK(sent);
   if (connection->status() == 200 && connection->header("x-clickhouse-exception-code").empty()) {

@@ -27,6 +27,8 @@ class HttpSession {
     std::string query_id;
     std::map<std::string, std::string> settings;
     bool is_query = true;  // false: it changes something, and must not run twice
+    // The data behind an INSERT, which then travels in the URL; not a query. Asked for once.
+    std::function<Result<std::shared_ptr<arrow::Buffer>>()> next_data;
   };
   // One try. The connection of an answer with status 200 whose body is still to be read; all others are errors.
   // `not_begun` is set where the server has certainly not begun the statement.
@@ -47,6 +49,7 @@ class HttpSession {
   const std::string& database() const { return url_.database; }
   const StopToken& stop() const { return stop_; }
   int attempts_max() const { return options_.attempts_max; }
+  bool compresses() const;  // what is sent
 
  private:
   Result<std::unique_ptr<HttpConnection>> Connection(bool may_be_used);

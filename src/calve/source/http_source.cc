@@ -9,8 +9,10 @@
 
 #include "calve/base/random.h"
 #include "calve/base/retry.h"
+#include "calve/source/arrow_stream_encoder.h"
 #include "calve/source/content_encoding.h"
 #include "calve/source/http_session.h"
+#include "calve/source/introspection.h"
 #include "calve/source/native_decoder.h"
 
 namespace calve::source {
@@ -147,17 +149,47 @@ class HttpSource : public Source {
   Status Execute(const std::string& sql, const QueryOptions& options) override {
     auto statement = StatementOf(sql, options);
     statement.is_query = false;
-    return Retry(&statement, [&](bool* not_begun) -> Status {
-      ARROW_ASSIGN_OR_RAISE(auto connection, session_->Ask(statement, not_begun));
-      const std::string tag = connection->header("x-clickhouse-exception-tag");
-      ARROW_ASSIGN_OR_RAISE(const std::string text, session_->ReadText(connection.get()));
-      if (const auto error = ExceptionAtEnd(text, tag)) return session_->Explain(*error);
-      session_->GiveBack(std::move(connection));
-      return Status::OK();
-    });
+    return Retry(&statement, [&](bool* not_begun) -> Status { return SendAndRead(statement, not_begun); });
+  }
+
+  Status Insert(const Insertion& insertion, const BatchProducer& rows, const QueryOptions& options) override {
+    ARROW_ASSIGN_OR_RAISE(auto encoder, ArrowStreamEncoder::Make(rows, session_->compresses()));
+    if (encoder->empty()) return Status::OK();
+    auto statement = StatementOf(fmt::format("INSERT INTO {} {} FROM input({}) FORMAT ArrowStream", insertion.into,
+                                             insertion.select, QuoteString(insertion.structure)),
+                                 options);
+    statement.is_query = false;
+    Status produced;
+    statement.next_data = [&]() -> Result<std::shared_ptr<arrow::Buffer>> {
+      auto bytes = encoder->Next();
+      produced = bytes.status();
+      return bytes;
+    };
+    bool not_begun = false;
+    const Status sent = SendAndRead(statement, &not_begun);
+    if (!produced.ok()) return produced;
+    if (KindOf(sent) != ErrorKind::kRetry || sent.ok() || not_begun) return ExplainFormat(sent);
+    return WithKind(WithContext(sent, "it is not known how much was inserted by query " + statement.query_id),
+                    ErrorKind::kUnknownOutcome, RemedyOf(sent));
   }
 
  private:
+  Status SendAndRead(const HttpSession::Statement& statement, bool* not_begun) {
+    ARROW_ASSIGN_OR_RAISE(auto connection, session_->Ask(statement, not_begun));
+    const std::string tag = connection->header("x-clickhouse-exception-tag");
+    ARROW_ASSIGN_OR_RAISE(const std::string text, session_->ReadText(connection.get()));
+    if (const auto error = ExceptionAtEnd(text, tag)) return session_->Explain(*error);
+    session_->GiveBack(std::move(connection));
+    return Status::OK();
+  }
+
+  static Status ExplainFormat(const Status& status) {
+    const std::string& text = MessageOf(status);
+    if (text.find("Code 73:") == std::string::npos || text.find("ArrowStream") == std::string::npos) return status;
+    return WithKind(status, ErrorKind::kUnsupported,
+                    "this server is too old, or was built without Arrow: insert into a newer ClickHouse");
+  }
+
   HttpSession::Statement StatementOf(std::string sql, const QueryOptions& options) const {
     HttpSession::Statement statement;
     statement.sql = std::move(sql);

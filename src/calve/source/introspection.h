@@ -27,8 +27,8 @@ struct SourceColumn {
 
 struct SourceTable {
   std::string database, name;
-  std::string uuid;                        // empty where the database engine has none
-  std::string engine;                      // "ReplacingMergeTree", …
+  std::string uuid;    // empty where the database engine has none
+  std::string engine;  // "ReplacingMergeTree", …
   // Of engines that are told which column is the version, the sign or the deletion mark: names, in order; what stands
   // in quotes (a replica's path) left out.
   std::vector<std::string> engine_arguments;
@@ -51,8 +51,8 @@ Result<std::vector<std::vector<std::string>>> QueryRows(Source& source, const st
 Result<std::vector<std::vector<std::string>>> QueryText(Source& source, const std::string& sql,
                                                         const QueryOptions& options = {});
 
-// The arguments of "ReplicatedReplacingMergeTree('/p', '{r}', ver, `is deleted`) PARTITION BY …" that are columns: {"ver",
-// "is deleted"}. Pure.
+// The arguments of "ReplicatedReplacingMergeTree('/p', '{r}', ver, `is deleted`) PARTITION BY …" that are columns:
+// {"ver", "is deleted"}. Pure.
 std::vector<std::string> EngineColumns(const std::string& engine_full);
 
 std::string QuoteIdentifier(const std::string& name);  // `a``b`

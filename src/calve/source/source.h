@@ -4,6 +4,7 @@
 
 #include <arrow/record_batch.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,6 +33,16 @@ class BlockStream {
   virtual int64_t bytes_read() const = 0;
 };
 
+// Rows to insert, batch by batch, all of one schema; null at the end. Called from the thread that calls Insert.
+using BatchProducer = std::function<Result<std::shared_ptr<arrow::RecordBatch>>()>;
+
+// INSERT INTO <into> <select> FROM <the rows that are handed over>
+struct Insertion {
+  std::string into;       // "`db`.`t` (`a`, `b`)"
+  std::string select;     // "SELECT c1, CAST(c2, 'UUID')": over the columns of `structure`
+  std::string structure;  // names and ClickHouse types of the batches' columns: "c1 Int32, c2 FixedString(16)"
+};
+
 // Thread-safe; queries may run side by side, each on a connection of its own. Streams may outlive it.
 class Source {
  public:
@@ -43,6 +54,11 @@ class Source {
   // A statement without a result (DDL, INSERT … SELECT). Tried again only where the server has certainly not begun it;
   // kUnknownOutcome where that cannot be known.
   virtual Status Execute(const std::string& sql, const QueryOptions& options) = 0;
+  // Streams rows into a table (FORMAT ArrowStream); nothing at all is done where there is no batch, which may be one
+  // without rows. Never tried again. An INSERT is not atomic: after an error some of the rows may be in, and
+  // kUnknownOutcome says that all of them may be, or still be on their way. Errors of the producer are returned as they
+  // are. kUnsupported where the server cannot read ArrowStream.
+  virtual Status Insert(const Insertion& insertion, const BatchProducer& rows, const QueryOptions& options) = 0;
 };
 
 struct SourceOptions {

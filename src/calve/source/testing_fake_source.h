@@ -21,6 +21,14 @@ class TestingFakeSource : public Source {
   std::string name() const override { return "fake"; }
   std::string database() const override { return "db"; }
   Status Execute(const std::string&, const QueryOptions&) override { return Status::OK(); }
+  // Takes all batches and does nothing with them.
+  Status Insert(const Insertion& insertion, const BatchProducer& rows, const QueryOptions&) override {
+    inserted.push_back(insertion);
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(auto batch, rows());
+      if (!batch) return Status::OK();
+    }
+  }
   Result<std::unique_ptr<BlockStream>> Query(const std::string& sql, const QueryOptions&) override {
     asked.push_back(sql);
     ARROW_ASSIGN_OR_RAISE(auto rows, answer_(sql));
@@ -28,6 +36,7 @@ class TestingFakeSource : public Source {
   }
 
   std::vector<std::string> asked;
+  std::vector<Insertion> inserted;
 
  private:
   class Stream : public BlockStream {

@@ -30,7 +30,8 @@ std::string LowerCase(std::string text) {
 }
 
 // False at the connection's end.
-bool ReadRequest(int socket, const std::atomic<bool>& stopping, std::string* buffered, SeenRequest* out) {
+bool ReadRequest(int socket, const std::atomic<bool>& stopping, size_t cut_body_after, std::string* buffered,
+                 SeenRequest* out) {
   auto more = [&] {
     char piece[65536];
     if (!WaitReadable(socket, stopping)) return false;
@@ -51,6 +52,24 @@ bool ReadRequest(int socket, const std::atomic<bool>& stopping, std::string* buf
     const size_t colon = text.find(": ");
     if (colon != std::string::npos) out->headers[LowerCase(text.substr(0, colon))] = text.substr(colon + 2);
     line = end + 2;
+  }
+  if (out->headers["transfer-encoding"] == "chunked") {
+    buffered->erase(0, head_end);
+    while (true) {  // a connection that ends amid the body leaves what came by then
+      const size_t line = buffered->find("\r\n");
+      const size_t size = line == std::string::npos ? 0 : std::strtoul(buffered->c_str(), nullptr, 16);
+      if (line != std::string::npos && buffered->size() >= line + 2 + size + 2) {
+        out->body.append(*buffered, line + 2, size);
+        buffered->erase(0, line + 2 + size + 2);
+        if (size == 0) return true;
+      } else if (!more()) {
+        out->body_was_cut = true;
+        return true;
+      } else if (out->body.size() + buffered->size() >= cut_body_after) {
+        out->body_was_cut = true;
+        return true;
+      }
+    }
   }
   const size_t length = std::strtoul(out->headers["content-length"].c_str(), nullptr, 10);
   while (buffered->size() < head_end + length) {
@@ -117,8 +136,9 @@ void HttpAnswer::Reset() {
 void HttpAnswer::Close() { closed_ = true; }
 
 void HttpAnswer::WaitForClientToGo() {
-  char byte;
-  if (WaitReadable(socket_, stopping_)) (void)recv(socket_, &byte, 1, 0);
+  char piece[65536];
+  while (WaitReadable(socket_, stopping_) && recv(socket_, piece, sizeof piece, 0) > 0) {
+  }
   closed_ = true;
 }
 
@@ -164,7 +184,7 @@ void TestingHttpServer::Serve(int socket, int number) {
   while (true) {
     SeenRequest request;
     request.connection = number;
-    if (!ReadRequest(socket, stopping_, &buffered, &request)) break;
+    if (!ReadRequest(socket, stopping_, cut_body_after, &buffered, &request)) break;
     {
       std::lock_guard lock(mutex_);
       seen_.push_back(request);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,7 +17,8 @@ struct SeenRequest {
   std::string target;                          // "/?database=…"
   std::map<std::string, std::string> headers;  // lower-case names
   std::string body;
-  int connection = 0;  // numbered from 0 as they were accepted
+  bool body_was_cut = false;  // chunks that did not come to their end
+  int connection = 0;         // numbered from 0 as they were accepted
   // The value of a URL parameter, percent-decoded; "<none>" where there is none.
   std::string Parameter(const std::string& name) const;
 };
@@ -32,7 +34,7 @@ class HttpAnswer {
   bool BeginChunked(const std::string& more_headers = "");
   void Reset();              // closes with RST
   void Close();              // closes properly
-  void WaitForClientToGo();  // says nothing more
+  void WaitForClientToGo();  // says nothing more, reads what still comes
   bool closed() const { return closed_; }
 
  private:
@@ -52,6 +54,8 @@ class TestingHttpServer {
   std::string url(const std::string& rest = "/db") const { return "http://127.0.0.1:" + std::to_string(port_) + rest; }
   std::vector<SeenRequest> seen() const;
   int connections() const { return connections_; }
+  // The handler is called as soon as so many bytes of a chunked body are there.
+  std::atomic<size_t> cut_body_after{SIZE_MAX};
 
  private:
   void Accept();
