@@ -3,13 +3,12 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
 #include "calve/maintain/orphan_removal.h"
 
 namespace calve::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFooter = R"(Examples:
   calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --orphans --dry-run
@@ -100,8 +99,7 @@ Json OutcomeJson(const TableOutcome& outcome, const MaintainFlags& flags) {
   json["dry_run"] = flags.dry_run;
   const Status status = StatusOf(outcome);
   if (!status.ok()) {
-    json["error"] = {
-        {"kind", ErrorKindName(KindOf(status))}, {"message", MessageOf(status)}, {"remedy", RemedyOf(status)}};
+    json["error"] = ErrorJson(status);
   }
   return json;
 }
@@ -152,7 +150,7 @@ int RunMaintain(const MaintainFlags& flags, StopToken& stop) {
     }
   }
   if (flags.output.json) {
-    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    PrintJson(json);
   }
   return code;
 }

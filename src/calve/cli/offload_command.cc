@@ -4,13 +4,12 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
 #include "calve/offload/offload.h"
 
 namespace calve::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFooter = R"(Examples:
   calve offload --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold \
@@ -291,18 +290,16 @@ int RunOffload(const OffloadFlags& flags, StopToken& stop) {
   if (!result.ok()) {
     terminal.Error(WithContext(result.status(), fmt::format("{} -> {}", flags.source_table, flags.target_table)));
     if (flags.output.json) {
-      Json error = {{"kind", ErrorKindName(KindOf(result.status()))},
-                    {"message", MessageOf(result.status())},
-                    {"remedy", RemedyOf(result.status())}};
-      Json json = {
-          {"table", flags.source_table}, {"target", flags.target_table}, {"error", error}, {"exit_code", code}};
-      std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+      Json json = {{"table", flags.source_table},
+                   {"target", flags.target_table},
+                   {"error", ErrorJson(result.status())},
+                   {"exit_code", code}};
+      PrintJson(json);
     }
     return code;
   }
   if (flags.output.json) {
-    std::printf("%s\n",
-                ResultJson(*result, flags.dry_run).dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    PrintJson(ResultJson(*result, flags.dry_run));
   } else {
     PrintResult(*result, flags.dry_run);
   }

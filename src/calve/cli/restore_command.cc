@@ -3,13 +3,12 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
 #include "calve/offload/restore.h"
 
 namespace calve::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFooter = R"help(Examples:
   calve restore --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold --target-table cold.bronze_trades \
@@ -186,16 +185,16 @@ int RunRestore(const RestoreFlags& flags, StopToken& stop) {
   if (!result.ok()) {
     terminal.Error(WithContext(result.status(), fmt::format("restore {} -> {}", flags.target_table, flags.into)));
     if (flags.output.json) {
-      Json error = {{"kind", ErrorKindName(KindOf(result.status()))},
-                    {"message", MessageOf(result.status())},
-                    {"remedy", RemedyOf(result.status())}};
-      Json json = {{"target", flags.target_table}, {"table", flags.into}, {"error", error}, {"exit_code", code}};
-      std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+      Json json = {{"target", flags.target_table},
+                   {"table", flags.into},
+                   {"error", ErrorJson(result.status())},
+                   {"exit_code", code}};
+      PrintJson(json);
     }
     return code;
   }
   if (flags.output.json) {
-    std::printf("%s\n", ResultJson(*result, flags).dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    PrintJson(ResultJson(*result, flags));
   } else {
     PrintResult(*result, flags);
   }

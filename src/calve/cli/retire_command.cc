@@ -5,13 +5,12 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
 #include "calve/offload/retire.h"
 
 namespace calve::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFooter = R"(Examples:
   calve retire --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold \
@@ -144,10 +143,6 @@ Json PartJson(const offload::HotPart& part) {
           {"to", timed ? Json(FormatTimestamp(part.last)) : Json(nullptr)}};
 }
 
-Json ErrorJson(const Status& status) {
-  return {{"kind", ErrorKindName(KindOf(status))}, {"message", MessageOf(status)}, {"remedy", RemedyOf(status)}};
-}
-
 Json ResultJson(const offload::RetireResult& r, const RetireFlags& flags, int code) {
   Json json = {{"table", r.table}, {"target", r.target}, {"dry_run", flags.dry_run}};
   if (r.held_by) {
@@ -240,7 +235,7 @@ int RunRetire(const RetireFlags& flags, StopToken& stop) {
                                          {"target", flags.target_table},
                                          {"error", ErrorJson(error)},
                                          {"exit_code", code}};
-    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    PrintJson(json);
   } else if (result.ok()) {
     PrintResult(*result, flags.dry_run);
   }

@@ -3,13 +3,12 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
 #include "calve/offload/watermark.h"
 
 namespace calve::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFooter = R"(Examples:
   calve status --warehouse file:///srv/cold
@@ -167,7 +166,7 @@ int RunStatus(const StatusFlags& flags, StopToken& stop) {
     Json json;
     json["tables"] = Json::array();
     for (const TableStatus& s : *tables) json["tables"].push_back(StatusJson(s, now));
-    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    PrintJson(json);
   } else {
     PrintTable(*tables, now);
   }

@@ -3,13 +3,13 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
 #include "calve/offload/repair.h"
 
 namespace calve::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using fingerprint::FindingKind;
 
 constexpr const char* kFooter = R"(Examples:
@@ -369,11 +369,8 @@ int RunVerify(const VerifyFlags& flags, StopToken& stop) {
   if (!result.ok()) {
     terminal.Error(WithContext(result.status(), "verify " + flags.target_table));
     if (flags.output.json) {
-      Json error = {{"kind", ErrorKindName(KindOf(result.status()))},
-                    {"message", MessageOf(result.status())},
-                    {"remedy", RemedyOf(result.status())}};
-      Json json = {{"target", flags.target_table}, {"error", error}, {"exit_code", code}};
-      std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+      Json json = {{"target", flags.target_table}, {"error", ErrorJson(result.status())}, {"exit_code", code}};
+      PrintJson(json);
     }
     return code;
   }
@@ -381,7 +378,7 @@ int RunVerify(const VerifyFlags& flags, StopToken& stop) {
   if (flags.output.json) {
     Json json = ResultJson(result->result, flags, code);
     if (result->repair) json["repair"] = RepairJson(*result->repair);
-    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    PrintJson(json);
   } else {
     if (result->repair && result->repair->snapshot_id) PrintRepair(*result->repair);
     PrintResult(result->result, flags);

@@ -3,13 +3,12 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
 #include "calve/offload/view.h"
 
 namespace calve::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFooter = R"(Examples:
   calve view --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold \
@@ -61,7 +60,7 @@ int RunView(const ViewFlags& flags, StopToken& stop) {
                  {"created", flags.create},
                  {"sql", plan->CreateText()},
                  {"notes", plan->notes}};
-    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    PrintJson(json);
   } else if (flags.create) {
     std::printf("%s.%s: created, split at %s\n", plan->database.c_str(), plan->name.c_str(),
                 FormatTimestamp(plan->watermark).c_str());
