@@ -151,7 +151,7 @@ class ChangingWorld : public ModelWorld {
   void Change() {
     std::vector<SourceRow> rows;
     for (uint64_t i = 1 + Below(2); i > 0; --i) {
-      SourceRow row = versions_[1 + static_cast<int64_t>(Below(static_cast<uint64_t>(last_id_)))].rows.back();
+      SourceRow row = Newest(1 + static_cast<int64_t>(Below(static_cast<uint64_t>(last_id_))), rows);
       row.symbol = Symbol();
       row.deleted = merges() && Chance(4);
       if (rows_ == Rows::kMoving)
@@ -159,10 +159,16 @@ class ChangingWorld : public ModelWorld {
       // In one window both would come: only what is in cold is delivered again.
       if (rows_ == Rows::kKeyed && row.ts > Watermark().value_or(INT64_MIN)) continue;
       delivered_again_ |= rows_ == Rows::kKeyed;
-      Say(fmt::format("{} of {} at {}", row.deleted ? "deletion" : "version", row.id, row.ts - kNoon));
+      Say(fmt::format("{} {} of {} at {}", row.deleted ? "deletion" : "version", row.symbol, row.id, row.ts - kNoon));
       rows.push_back(std::move(row));
     }
     if (!rows.empty()) Insert(std::move(rows));
+  }
+
+  // With the rows of a block that is not inserted yet.
+  const SourceRow& Newest(int64_t id, const std::vector<SourceRow>& block) {
+    const auto in_block = std::find_if(block.rbegin(), block.rend(), [&](const auto& row) { return row.id == id; });
+    return in_block != block.rend() ? *in_block : versions_[id].rows.back();
   }
 
   // Hot's TTL: what is offloaded goes.
@@ -246,7 +252,8 @@ class ChangingWorld : public ModelWorld {
       ASSERT_TRUE(found != held.rows.end()) << "row " << row.id << " is missing" << Story();
       if (!merges()) continue;
       ASSERT_TRUE(found->second.ts == row.ts && found->second.symbol == row.symbol)
-          << "row " << row.id << " is an older version" << Story();
+          << "row " << row.id << " is an older version: cold has " << found->second.symbol << " at "
+          << found->second.ts - kNoon << ", hot " << row.symbol << " at " << row.ts - kNoon << Story();
     }
   }
 
