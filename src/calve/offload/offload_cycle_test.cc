@@ -95,6 +95,39 @@ TEST_P(OffloadCycle, ARollbackInACycleBringsLateRowsBackInTheNext) {
   EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 4u);
 }
 
+// The table is changed by a commit of its own, before the window's: what it returns is not what was planned on.
+TEST_P(OffloadCycle, ARollbackBeforeANewColumnIsAdded) {
+  Row();
+  Cycle().ValueOrDie();
+  const int64_t first = *place_.Load().metadata.current_snapshot_id;
+  Row();
+  Cycle().ValueOrDie();
+  Row();
+  place_.source.AddColumn();
+  FaultList none;
+  OffloadProcess process(place_, none);
+  process.catalog().before_commit = [&] { MoveMainTo(first); };
+  EXPECT_EQ(process.Run().ValueOrDie().rows, 2);
+  EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 3u);
+}
+
+TEST_P(OffloadCycle, AnotherCalvesWindowBeforeANewColumnIsAdded) {
+  Row();
+  Cycle().ValueOrDie();
+  Row();
+  place_.source.AddColumn();
+  place_.request.lease_micros = 0;
+  FaultList none;
+  OffloadProcess process(place_, none);
+  process.catalog().before_commit = [&] {
+    place_.request.columns.new_columns = NewColumns::kIgnore;
+    EXPECT_EQ(Cycle().ValueOrDie().rows, 1);
+    place_.request.columns.new_columns = NewColumns::kAdd;
+  };
+  EXPECT_EQ(process.Run().ValueOrDie().rows, 0);
+  EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 2u);
+}
+
 // Five hours of two rows each, and a chunk takes five: three commits whose windows join.
 class ChunkedLoad : public OffloadCycle {
  protected:

@@ -176,6 +176,8 @@ Status ChangeTable(const OffloadContext& context, const OffloadRequest& request,
     if (metadata.default_sort_order_id == 0) change.updates.push_back(iceberg::SetDefaultSortOrder{-1});
   }
   if (change.updates.empty()) return Status::OK();
+  // The window was planned on this main. If it moved (another calve's window, a rollback), it is planned anew.
+  change.requirements.push_back(iceberg::AssertRefSnapshotId{"main", metadata.current_snapshot_id});
   ARROW_ASSIGN_OR_RAISE(target.table, context.catalog.CommitTable(request.target, change.requirements, change.updates));
   return Status::OK();
 }
