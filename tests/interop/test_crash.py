@@ -4,6 +4,7 @@ exactly the source's rows.
 The seed is printed; CALVE_CRASH_SEED repeats a run's moments, CALVE_CRASH_KILLS sets how many kills it takes (both catalogs together).
 """
 
+import datetime
 import decimal
 import os
 import random
@@ -13,10 +14,10 @@ import time
 import pytest
 
 from . import program
-from .trades import create_trades, insert_trades, offload_trades, through
+from .trades import create_trades, insert_trades, instant, offload_trades, through
 
 KILLS = int(os.environ.get("CALVE_CRASH_KILLS", "60"))
-ROWS = 100_000  # of a window
+ROWS = 40_000  # of a window; it spans a week, and all of them must lie in the past
 OPTIONS = ["--partition-by", "bucket(3, symbol)", "--sequence-col", "sequence", "--property", "commit.manifest.min-count-to-merge=4"]
 
 
@@ -57,6 +58,7 @@ def test_killed_at_random_moments(any_cold, hot, duckdb):
     table, window, kills = any_cold.table("trades"), 1, 0
     while kills < (KILLS + 1) // 2:
         window += 1
+        assert instant(ROWS * window) < datetime.datetime.now(datetime.timezone.utc), "too many runs outlived their moment"
         insert_trades(hot, ROWS * (window - 1), ROWS)
         complete = False
         while not complete:
