@@ -30,6 +30,8 @@ struct OffloadFlags {
   std::string source_table, target_table, timestamp_col, sequence_col, layer, buffer = "5m", until, start_from;
   std::vector<std::string> partition_by, types, expressions, excluded, properties;
   std::string view, sort_by, new_columns = "add", memory = "512MiB", lease = "10m", lookback = "2d", mode = "auto";
+  std::string chunk_bytes = "16GiB";
+  int64_t chunk_rows = 50'000'000;
   std::vector<std::string> key;
   bool dry_run = false;
 };
@@ -89,6 +91,21 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
       ->capture_default_str()
       ->group(window);
   command.add_option("--until", flags.until, "end the window here, if that is earlier: 2024-08-09T00:15:00Z")
+      ->group(window);
+  command
+      .add_option(
+          "--chunk-rows", flags.chunk_rows,
+          "commit a window of more rows than that in chunks, cut at full hours (minutes, seconds where an hour has "
+          "more): what is in stays in if the run is interrupted; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->envname("CALVE_CHUNK_ROWS")
+      ->capture_default_str()
+      ->group(window);
+  command
+      .add_option("--chunk-bytes", flags.chunk_bytes,
+                  "the same by size, as ClickHouse has the rows on its disk; 0B: no limit")
+      ->envname("CALVE_CHUNK_BYTES")
+      ->capture_default_str()
       ->group(window);
   command
       .add_option("--start-from", flags.start_from,
@@ -182,6 +199,8 @@ Result<offload::OffloadRequest> RequestOf(const OffloadFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(request.settings, ParsePairs("--setting", flags.source.settings));
   ARROW_ASSIGN_OR_RAISE(request.memory_bytes, ParseBytes(flags.memory));
   ARROW_ASSIGN_OR_RAISE(request.lookback_micros, ParseDuration(flags.lookback));
+  request.chunk.rows = flags.chunk_rows;
+  ARROW_ASSIGN_OR_RAISE(request.chunk.bytes, ParseBytes(flags.chunk_bytes));
   request.key = flags.key;
   request.view = flags.view;
   ARROW_ASSIGN_OR_RAISE(request.lease_micros, ParseDuration(flags.lease));
@@ -217,6 +236,7 @@ Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
   json["bytes"] = r.bytes;
   json["snapshot_id"] = r.snapshot_id ? Json(*r.snapshot_id) : Json(nullptr);
   json["window"] = {{"from", TimeOrNull(r.window.from)}, {"to", FormatTimestamp(r.window.to)}};
+  json["chunks"] = r.chunks;
   json["watermark"] = TimeOrNull(r.watermark);
   json["duration_seconds"] = r.seconds;
   json["rows_per_second"] = r.seconds > 0 ? static_cast<double>(r.rows) / r.seconds : 0.0;
@@ -246,6 +266,10 @@ std::string WindowText(const offload::Window& window) {
                      FormatTimestamp(window.to));
 }
 
+std::string InChunks(const offload::OffloadResult& r) {
+  return r.chunks > 1 ? fmt::format(" in {} chunks", r.chunks) : "";
+}
+
 void PrintResult(const offload::OffloadResult& r, bool dry_run) {
   std::string head = fmt::format("{} -> {}: ", r.table, r.target);
   if (r.held_by) {
@@ -255,13 +279,13 @@ void PrintResult(const offload::OffloadResult& r, bool dry_run) {
   } else if (r.window.empty()) {
     head += fmt::format("nothing to do, the window {} is empty", WindowText(r.window));
   } else if (dry_run) {
-    head += fmt::format("would offload {} rows of the window {}\n  query      {}", HumanCount(r.rows_expected),
-                        WindowText(r.window), r.query);
+    head += fmt::format("would offload {} rows of the window {}{}\n  query      {}", HumanCount(r.rows_expected),
+                        WindowText(r.window), InChunks(r), r.query);
   } else {
     double rate = r.seconds > 0 ? static_cast<double>(r.rows) / r.seconds : 0;
-    head += fmt::format("{} rows in {} ({} rows/s), {} file{}, {}\n  window     {}\n  snapshot   {}",
+    head += fmt::format("{} rows in {} ({} rows/s), {} file{}, {}\n  window     {}{}\n  snapshot   {}",
                         HumanCount(r.rows), HumanSeconds(r.seconds), HumanRate(rate), r.files, r.files == 1 ? "" : "s",
-                        HumanBytes(r.bytes), WindowText(r.window), r.snapshot_id.value_or(0));
+                        HumanBytes(r.bytes), WindowText(r.window), InChunks(r), r.snapshot_id.value_or(0));
   }
   std::printf("%s\n", head.c_str());
 }

@@ -51,9 +51,11 @@ class ChangingWorld : public ModelWorld {
     place_.source.SetNow(kNoon);
     place_.request.lookback_micros = lookback_;
     calls_of_a_cycle_ = 150;
+    if (Chance(2)) place_.request.chunk.rows = 1 + static_cast<int64_t>(Below(4));
     if (rows_ == Rows::kKeyed) place_.request.key = {"id"};
     if (merges()) place_.source.MergeBy(rows_ == Rows::kChanged ? "id, ts" : "id");
-    Say(fmt::format("{}, look-back {} h", kRowsNames[static_cast<int>(rows_)], lookback_ / kHour));
+    Say(fmt::format("{}, look-back {} h, chunks of {}", kRowsNames[static_cast<int>(rows_)], lookback_ / kHour,
+                    place_.request.chunk.rows));
   }
 
   void Step() override {

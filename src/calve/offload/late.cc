@@ -194,16 +194,9 @@ SeenParts ReadSeenParts(const OffloadContext& context, const OffloadRequest& req
 
 std::string LateBucketsQuery(const LateLook& look, const PartCoverage& seen, const Window& horizon,
                              int64_t bucket_micros) {
-  const int64_t seconds = bucket_micros / kMicrosPerSecond;
-  const std::string column = CursorName(look.cursor);
-  // Floored, also before 1970.
-  const std::string epoch =
-      look.cursor.is_date_time64
-          ? fmt::format("toUnixTimestamp64Micro(CAST({} AS DateTime64(6, 'UTC'))) / 1000000", column)
-          : fmt::format("toUnixTimestamp({})", column);
-  return fmt::format(
-      "SELECT toString(toInt64(floor({0} / {1})) * {1}) AS bucket FROM {2} WHERE {3} AND {4} GROUP BY bucket", epoch,
-      seconds, FromClause(look.table), WindowPredicate(horizon, look.cursor), seen.NewRowsPredicate());
+  return fmt::format("SELECT toString({}) AS bucket FROM {} WHERE {} AND {} GROUP BY bucket",
+                     BucketExpression(look.cursor, bucket_micros), FromClause(look.table),
+                     WindowPredicate(horizon, look.cursor), seen.NewRowsPredicate());
 }
 
 Result<LateRows> OffloadLateRows(const OffloadContext& context, const OffloadRequest& request, const LateLook& look) {

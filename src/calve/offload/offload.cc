@@ -36,9 +36,21 @@ struct Plan {
   Window window;
 };
 
+// What the chunks before have done.
+struct ChunksDone {
+  int64_t rows = 0;
+  int64_t rows_expected = 0;  // of all chunks
+  std::vector<std::string> notes;
+};
+
+// One commit's worth.
 class Offload {
  public:
-  Offload(const OffloadContext& context, const OffloadRequest& request) : context_(context), request_(request) {}
+  Offload(const OffloadContext& context, const OffloadRequest& request, const ChunksDone& before)
+      : context_(context), request_(request), before_(before) {}
+
+  // Where the chunks end that are still to come; nothing where the window was done as a whole.
+  const std::vector<TimestampMicros>& further_ends() const { return further_ends_; }
 
   Result<OffloadResult> Run() {
     std::optional<TableLease> lease;
@@ -61,6 +73,7 @@ class Offload {
 
  private:
   void Note(std::string text) {
+    if (std::find(before_.notes.begin(), before_.notes.end(), text) != before_.notes.end()) return;
     context_.progress.Note(text);
     result_.notes.push_back(std::move(text));
   }
@@ -81,8 +94,9 @@ class Offload {
   }
 
   void Tell(const std::string& phase, int64_t rows, int64_t bytes_read, int64_t bytes_written) {
+    const int64_t expected = before_.rows_expected > 0 ? before_.rows_expected : result_.rows_expected;
     context_.progress.Update(
-        Progress{phase, rows, result_.rows_expected, bytes_read, bytes_written, SecondsSince(start_)});
+        Progress{phase, before_.rows + rows, expected, bytes_read, bytes_written, SecondsSince(start_)});
   }
 
   // One window. False: it was lost to another writer.
@@ -103,6 +117,7 @@ class Offload {
     result_.window = plan.window;
     result_.watermark = plan.window.from;
     ARROW_RETURN_NOT_OK(CountRows(plan));
+    ARROW_RETURN_NOT_OK(CutWindow(plan));
     result_.query = SelectText(plan);
     result_.seconds_planning += SecondsSince(began);
     if (request_.dry_run || plan.window.empty()) return true;
@@ -268,6 +283,23 @@ class Offload {
       Note(fmt::format("{} rows of {} have no {} (NULL) and are never offloaded", result_.rows_null_cursor,
                        FullName(plan.table), plan.cursor.column));
     }
+    return Status::OK();
+  }
+
+  // The window is from here on its first chunk; the result says how many there are.
+  Status CutWindow(Plan& plan) {
+    further_ends_.clear();
+    int64_t rows_max = RowsOfAChunk(request_.chunk, plan.table);
+    // The keys of a window whose rows replace others at other times are held in memory.
+    if (plan.identity.key_spans_time) rows_max = std::min(rows_max, KeysInMemory(request_.memory_bytes) / 2);
+    if (plan.window.empty() || result_.rows_expected <= rows_max) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(
+        auto ends, AskChunkEnds(context_.source, plan.table, plan.cursor, plan.window, rows_max, request_.settings));
+    result_.chunks = static_cast<int64_t>(ends.size());
+    if (request_.dry_run || ends.size() == 1) return Status::OK();
+    plan.window = PlanWindow(plan.window.from, ends.front(), 0, std::nullopt, plan.cursor);
+    result_.window = plan.window;
+    further_ends_.assign(ends.begin() + 1, ends.end());
     return Status::OK();
   }
 
@@ -445,6 +477,8 @@ class Offload {
 
   const OffloadContext& context_;
   const OffloadRequest& request_;
+  const ChunksDone& before_;
+  std::vector<TimestampMicros> further_ends_;
   const Steady::time_point start_ = Steady::now();
   OffloadResult result_;
   std::optional<int64_t> max_sequence_;
@@ -452,10 +486,53 @@ class Offload {
   bool looks_for_late_ = false;
 };
 
+// `more` is of the chunk after those that `whole` is of.
+void AddChunk(OffloadResult&& more, OffloadResult& whole) {
+  whole.rows += more.rows, whole.files += more.files, whole.bytes += more.bytes, whole.bytes_read += more.bytes_read;
+  if (more.snapshot_id) whole.snapshot_id = more.snapshot_id;
+  if (!more.held_by) whole.window.to = more.window.to, whole.watermark = more.watermark;
+  whole.seconds += more.seconds, whole.seconds_planning += more.seconds_planning;
+  whole.seconds_writing += more.seconds_writing, whole.seconds_committing += more.seconds_committing;
+  whole.rows_removed += more.rows_removed;
+  whole.late.buckets += more.late.buckets, whole.late.rows += more.late.rows, whole.late.files += more.late.files;
+  whole.late.bytes += more.late.bytes, whole.late.rows_removed += more.late.rows_removed;
+  if (more.late.snapshot_id) whole.late.snapshot_id = more.late.snapshot_id;
+  whole.notes.insert(whole.notes.end(), more.notes.begin(), more.notes.end());
+}
+
+// The end of a window is fixed when it is planned, that of one in chunks with its first.
+Result<OffloadResult> OffloadInChunks(const OffloadContext& context, const OffloadRequest& request) {
+  ChunksDone done;
+  Offload first(context, request, done);
+  ARROW_ASSIGN_OR_RAISE(OffloadResult whole, first.Run());
+  const auto& ends = first.further_ends();
+  OffloadRequest next = request;
+  next.chunk = {};
+  next.start_from.reset();
+  next.start_at_first = false;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    next.until = ends[i];
+    done = {whole.rows, whole.rows_expected, whole.notes};
+    auto more = Offload(context, next, done).Run();
+    if (!more.ok()) {
+      return WithContext(more.status(), fmt::format("{} of {} chunks are in, up to {}; the next", i + 1, whole.chunks,
+                                                    FormatTimestamp(*whole.watermark)));
+    }
+    const bool held = more->held_by.has_value();
+    AddChunk(std::move(*more), whole);
+    if (!held) continue;
+    whole.notes.push_back(
+        fmt::format("another calve works on the table since; {} of {} chunks were done here", i + 1, whole.chunks));
+    context.progress.Note(whole.notes.back());
+    break;
+  }
+  return whole;
+}
+
 }  // namespace
 
 Result<OffloadResult> OffloadTable(const OffloadContext& context, const OffloadRequest& request) {
-  ARROW_ASSIGN_OR_RAISE(OffloadResult result, Offload(context, request).Run());
+  ARROW_ASSIGN_OR_RAISE(OffloadResult result, OffloadInChunks(context, request));
   if (!request.view.empty() && !request.dry_run) {
     auto view = MakeView(context, {request.source_table, request.target, request.timestamp_column, request.columns,
                                    request.view, /*create=*/true});

@@ -9,6 +9,7 @@
 #include "calve/base/stop.h"
 #include "calve/catalog/catalog.h"
 #include "calve/journal/journal.h"
+#include "calve/offload/chunk.h"
 #include "calve/offload/column_plan.h"
 #include "calve/offload/commit_window.h"
 #include "calve/offload/mode.h"
@@ -36,6 +37,8 @@ struct OffloadRequest {
   std::map<std::string, std::string> properties;  // of a new table
   std::map<std::string, std::string> settings;    // of the reading query
   int64_t memory_bytes = 512 << 20;               // of blocks in flight and open files together
+  // A window with more than that is committed in chunks, one after the other.
+  ChunkLimits chunk;
   // A ClickHouse view over hot and cold rows (view.h) whose split follows the watermark; empty: none.
   std::string view;
   int64_t lease_micros = 600 * kMicrosPerSecond;  // for how long others keep away unless it is renewed; 0: no lease
@@ -62,6 +65,7 @@ struct OffloadResult {
   int64_t rows = 0, files = 0, bytes = 0, bytes_read = 0;
   std::optional<int64_t> snapshot_id;  // none: nothing was committed
   Window window;
+  int64_t chunks = 1;                        // commits that the window takes
   std::optional<TimestampMicros> watermark;  // after this run
   double seconds = 0;
   double seconds_planning = 0, seconds_writing = 0, seconds_committing = 0;
@@ -87,9 +91,9 @@ struct OffloadContext {
   ProgressSink& progress;
 };
 
-// One window of one table. Plans anew, a few times, when another calve was faster; does nothing where another calve
-// holds the table's lease. Errors leave the target unchanged, with no visible debris, and say so where that cannot be
-// known (kUnknownOutcome).
+// One window of one table, in one commit or in chunks, of which each is done for good. Plans anew, a few times, when
+// another calve was faster; does nothing where another calve holds the table's lease. Errors leave the target
+// unchanged, with no visible debris, and say so where that cannot be known (kUnknownOutcome).
 Result<OffloadResult> OffloadTable(const OffloadContext& context, const OffloadRequest& request);
 
 }  // namespace calve::offload

@@ -1,4 +1,5 @@
 // Whole cycles of OffloadTable where something else happens in between.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -127,6 +128,73 @@ TEST_P(OffloadCycle, AnotherCalvesWindowBeforeANewColumnIsAdded) {
   EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 2u);
 }
 
+// Five hours of two rows each, and a chunk takes five: three commits whose windows join.
+class ChunkedLoad : public OffloadCycle {
+ protected:
+  ChunkedLoad() {
+    for (int64_t i = 0; i < 10; ++i) place_.source.Insert({kNoon + i / 2 * kHour + i, i, "a"});
+    place_.source.SetNow(kNoon + 6 * kHour);
+    place_.request.chunk.rows = 5;
+  }
+  std::vector<std::string> Windows() {
+    std::vector<std::string> out;
+    for (const iceberg::Snapshot& snapshot : place_.Load().metadata.snapshots) {
+      const auto from = snapshot.summary.find("calve.window-from");
+      out.push_back((from == snapshot.summary.end() ? "" : from->second) + " " +
+                    snapshot.summary.at("calve.window-to") + " " + snapshot.summary.at("calve.rows"));
+    }
+    return out;
+  }
+  static constexpr int64_t kHour = 3600 * kMicrosPerSecond;
+  const std::vector<std::string> whole_ = {" 2024-08-09T13:59:59.999999Z 4",
+                                           "2024-08-09T13:59:59.999999Z 2024-08-09T15:59:59.999999Z 4",
+                                           "2024-08-09T15:59:59.999999Z 2024-08-09T18:00:00.000000Z 2"};
+};
+
+TEST_P(ChunkedLoad, CommitsEachChunk) {
+  const OffloadResult result = Cycle().ValueOrDie();
+  EXPECT_EQ(result.chunks, 3);
+  EXPECT_EQ(result.rows, 10);
+  EXPECT_EQ(result.rows_expected, 10);
+  EXPECT_EQ(result.window, (Window{std::nullopt, place_.source.now()}));
+  EXPECT_EQ(result.watermark, place_.source.now());
+  EXPECT_EQ(result.snapshot_id, place_.Load().metadata.current_snapshot_id);
+  EXPECT_EQ(Windows(), whole_);
+  EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 10u);
+  EXPECT_EQ(Cycle().ValueOrDie().chunks, 1);
+}
+
+TEST_P(ChunkedLoad, WhatIsInStaysInAndIsNotReadAgain) {
+  FaultList none;
+  OffloadProcess process(place_, none);
+  process.catalog().faults = {CommitFault::kNone, CommitFault::kFailed};
+  Status failed = process.Run().status();
+  EXPECT_THAT(MessageOf(failed), ::testing::HasSubstr("1 of 3 chunks are in, up to 2024-08-09T13:59:59.999999Z"));
+  const OffloadResult rest = Cycle().ValueOrDie();
+  EXPECT_EQ(rest.window.from, kNoon + 2 * kHour - 1);
+  EXPECT_EQ(rest.rows, 6);
+  EXPECT_EQ(Windows(), whole_);
+}
+
+TEST_P(ChunkedLoad, ADryRunTellsHowMany) {
+  place_.request.dry_run = true;
+  const OffloadResult result = Cycle().ValueOrDie();
+  EXPECT_EQ(result.chunks, 3);
+  EXPECT_EQ(result.window, (Window{std::nullopt, place_.source.now()}));
+  EXPECT_FALSE(place_.Exists());
+}
+
+// Another calve that was faster with a chunk: nothing twice.
+TEST_P(ChunkedLoad, BesideAnotherCalve) {
+  place_.request.lease_micros = 0;
+  place_.source.before_rows = [&] { Cycle().ValueOrDie(); };
+  Cycle().ValueOrDie();
+  EXPECT_EQ(Windows(), whole_);
+  EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 10u);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ChunkedLoad, ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql),
+                         [](const auto& param) { return std::string(NameOf(param.param)); });
 INSTANTIATE_TEST_SUITE_P(All, OffloadCycle, ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql),
                          [](const auto& param) { return std::string(NameOf(param.param)); });
 

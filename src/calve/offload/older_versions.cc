@@ -17,7 +17,7 @@ Result<std::vector<RowHash>> KeysOf(const VerifyContext& context, const VerifyRe
   scan.table_schema = plan.target.schema();
   for (const iceberg::DataFile& file : written) scan.tasks.push_back(table::ScanTask{file, 0, {}});
   const int64_t rows = RowsAtMost(scan);
-  if (rows * static_cast<int64_t>(sizeof(RowHash)) > request.memory_bytes / 2) {
+  if (rows > KeysInMemory(request.memory_bytes)) {
     return MakeError(ErrorKind::kConfig,
                      fmt::format("the keys of the window's {} rows, by which older versions are found, do not fit into "
                                  "half of --memory ({} bytes)",
@@ -39,6 +39,8 @@ Result<std::vector<RowHash>> KeysOf(const VerifyContext& context, const VerifyRe
 }
 
 }  // namespace
+
+int64_t KeysInMemory(int64_t memory_bytes) { return memory_bytes / 2 / static_cast<int64_t>(sizeof(RowHash)); }
 
 Result<VerifyPlan> PlanByKey(const source::SourceTable& table, const Cursor& cursor,
                              const std::vector<SelectedColumn>& columns, const iceberg::TableMetadata& target,

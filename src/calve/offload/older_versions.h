@@ -7,9 +7,12 @@
 
 namespace calve::offload {
 
+// How many keys of a window may be held with so much memory.
+int64_t KeysInMemory(int64_t memory_bytes);
+
 // Looks for the keys of the rows that `written` holds, and of those that hot deleted in the window, in the whole of the
 // target's current snapshot, and writes the files anew that have them. `plan` tells table, cursor, columns, target and
-// snapshot; its schema is that of the key alone. kConfig where the window's keys do not fit in memory. The caller
+// snapshot; its schema is that of the key alone. kConfig where the window has more than KeysInMemory rows. The caller
 // commits both, written and replaced, and calls Release() when it does.
 Result<RowReplacement::Files> ReplaceOlderVersions(const VerifyContext& context, const VerifyRequest& request,
                                                    const VerifyPlan& plan, const Window& window,

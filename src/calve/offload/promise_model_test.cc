@@ -30,7 +30,10 @@ struct Expected {
 
 class World : public ModelWorld {
  public:
-  World(CatalogKind kind, uint64_t seed) : ModelWorld(kind, seed) { place_.source.SetNow(kNoon); }
+  World(CatalogKind kind, uint64_t seed) : ModelWorld(kind, seed) {
+    place_.source.SetNow(kNoon);
+    if (Chance(2)) place_.request.chunk.rows = 1 + static_cast<int64_t>(Below(4));
+  }
 
   void Step() override {
     switch (Below(12)) {

@@ -1,7 +1,6 @@
 #include "calve/offload/restore_compare.h"
 
-#include <charconv>
-
+#include "calve/offload/bucket_counts.h"
 #include "calve/offload/bucket_row_hasher.h"
 #include "calve/offload/hot_rows.h"
 #include "calve/offload/source_select.h"
@@ -24,15 +23,6 @@ VerifyRequest VerifyRequestOf(const RestoreRequest& request) {
   verify.memory_bytes = request.memory_bytes;
   verify.settings = request.settings;
   return verify;
-}
-
-Result<int64_t> NumberOf(const std::string& text) {
-  int64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
-    return MakeError(ErrorKind::kCorrupt, fmt::format("ClickHouse answered '{}' where a number was expected", text));
-  }
-  return number;
 }
 
 }  // namespace
@@ -90,25 +80,11 @@ Status RestoreComparison::CountHot(std::map<TimestampMicros, BucketRows>& bucket
   Window window{buckets.begin()->first - 1, buckets.rbegin()->first + request_.bucket_micros - 1};
   if (plan_.range.from) window.from = std::max(*window.from, *plan_.range.from);
   window.to = std::min(window.to, plan_.range.to);
-  const int64_t seconds = request_.bucket_micros / kMicrosPerSecond;
-  const std::string column = CursorName(cursor);
-  // Floored, also before 1970.
-  const std::string epoch =
-      cursor.is_date_time64 ? fmt::format("toUnixTimestamp64Micro(CAST({} AS DateTime64(6, 'UTC'))) / 1000000", column)
-                            : fmt::format("toUnixTimestamp({})", column);
-  source::QueryOptions options{"", request_.settings};
-  ARROW_ASSIGN_OR_RAISE(
-      auto rows,
-      source::QueryRows(context_.source,
-                        fmt::format("SELECT toString(toInt64(floor({0} / {1})) * {1}) AS bucket, "
-                                    "toString(count()) FROM {2} WHERE {3} GROUP BY bucket",
-                                    epoch, seconds, FromClause(plan_.compare.table), WindowPredicate(window, cursor)),
-                        options));
-  for (const auto& row : rows) {
-    ARROW_ASSIGN_OR_RAISE(const int64_t start, NumberOf(row.at(0)));
-    ARROW_ASSIGN_OR_RAISE(const int64_t count, NumberOf(row.at(1)));
-    // Buckets that only the table has are none of ours.
-    auto found = buckets.find(start * kMicrosPerSecond);
+  ARROW_ASSIGN_OR_RAISE(auto counts, CountByBucket(context_.source, plan_.compare.table, cursor, window,
+                                                   request_.bucket_micros, request_.settings));
+  // Buckets that only the table has are none of ours.
+  for (const auto& [start, count] : counts) {
+    auto found = buckets.find(start);
     if (found != buckets.end()) found->second.hot = count;
   }
   return Status::OK();

@@ -232,6 +232,17 @@ Result<source::TestingFakeSource::Rows> RowsSource::LateBuckets(const std::strin
   return out;
 }
 
+// Of the rows as they lie there, by "floor(… / 3600)".
+Result<source::TestingFakeSource::Rows> RowsSource::BucketCounts(const std::string& sql) const {
+  const int64_t seconds = std::stoll(sql.substr(sql.rfind("* ", sql.find(") AS bucket")) + 2));
+  ARROW_ASSIGN_OR_RAISE(auto rows, Matching(sql));
+  std::map<int64_t, int64_t> counts;
+  for (const SourceRow& row : rows) ++counts[row.ts / (seconds * kMicrosPerSecond) * seconds];
+  source::TestingFakeSource::Rows out;
+  for (const auto& [start, count] : counts) out.push_back({fmt::to_string(start), fmt::to_string(count)});
+  return out;
+}
+
 Result<source::TestingFakeSource::Rows> RowsSource::AnswerText(const std::string& sql) const {
   if (sql.starts_with("SELECT version()"))
     return source::TestingFakeSource::Rows{{"26.5.1.1", "srv", fmt::to_string(now_)}};
@@ -250,7 +261,9 @@ Result<source::TestingFakeSource::Rows> RowsSource::AnswerText(const std::string
     }
     return parts;
   }
-  if (sql.ends_with(" GROUP BY bucket")) return LateBuckets(sql);
+  if (sql.ends_with(" GROUP BY bucket")) {
+    return sql.find("count()") == std::string::npos ? LateBuckets(sql) : BucketCounts(sql);
+  }
   if (sql.find("FROM system.columns") != std::string::npos) {
     source::TestingFakeSource::Rows columns = {
         {"ts", "DateTime64(6, 'UTC')", "", ""}, {"id", "Int64", "", ""}, {"symbol", "String", "", ""}};

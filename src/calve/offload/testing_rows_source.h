@@ -64,6 +64,7 @@ class RowsSource : public source::Source {
   Result<std::vector<SourceRow>> Matching(const std::string& sql) const;
   std::vector<SourceRow> Newest() const;
   Result<source::TestingFakeSource::Rows> LateBuckets(const std::string& sql) const;
+  Result<source::TestingFakeSource::Rows> BucketCounts(const std::string& sql) const;
   Result<std::vector<SourceRow>> DeletedKeys(const std::string& sql) const;
   bool SameKey(const SourceRow& a, const SourceRow& b) const;
 

@@ -63,6 +63,15 @@ std::string CursorName(const Cursor& cursor) {
   return fmt::format("{}.{}", kTableAlias, source::QuoteIdentifier(cursor.column));
 }
 
+std::string BucketExpression(const Cursor& cursor, int64_t bucket_micros) {
+  const std::string column = CursorName(cursor);
+  // Floored, also before 1970.
+  const std::string epoch =
+      cursor.is_date_time64 ? fmt::format("toUnixTimestamp64Micro(CAST({} AS DateTime64(6, 'UTC'))) / 1000000", column)
+                            : fmt::format("toUnixTimestamp({})", column);
+  return fmt::format("toInt64(floor({0} / {1})) * {1}", epoch, bucket_micros / kMicrosPerSecond);
+}
+
 std::string WindowPredicate(const Window& window, const Cursor& cursor) {
   std::string column = CursorName(cursor);
   std::string upper = fmt::format("{} <= {}", column, CursorLiteral(window.to, cursor));

@@ -43,6 +43,8 @@ std::string CursorName(const Cursor& cursor);
 
 // "_t.`ts` > toDateTime64('…', 3, 'UTC') AND _t.`ts` <= toDateTime64('…', 3, 'UTC')"
 std::string WindowPredicate(const Window& window, const Cursor& cursor);
+// The bucket of a row: its start in seconds since 1970, an integer. `bucket_micros` are whole seconds.
+std::string BucketExpression(const Cursor& cursor, int64_t bucket_micros);
 // A constant of the cursor's type, so that ClickHouse prunes by its primary key.
 std::string CursorLiteral(TimestampMicros micros, const Cursor& cursor);
 
