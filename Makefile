@@ -64,6 +64,8 @@ asan:  ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call finish)
 
 tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tools/sanitizers/tsan.supp:halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=0
+# Arrow's own allocator is not instrumented: memory that one thread frees and another gets again would look shared. malloc's is seen.
+tsan: export ARROW_DEFAULT_MEMORY_POOL = system
 tsan:  ## unit tests under ThreadSanitizer
 	@$(call begin,unit tests under TSan)
 	tools/setup build run
@@ -110,6 +112,7 @@ bench: build  ## calve beside Spark, PyIceberg and ClickHouse's own writer
 	@$(call begin,benchmark)
 	tools/setup build run test spark bench
 	bench/run
+	bench/cycles
 	$(call finish)
 
 format:  ## clang-format over all C++ sources

@@ -7,14 +7,17 @@ import subprocess
 
 
 def describe(place, told):
+    return {**hardware(), "versions": _versions(place, told)}
+
+
+def hardware():
     return {
         "processor": _first(r"model name\s*:\s*(.+)", "/proc/cpuinfo"),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(int(_first(r"MemTotal:\s*(\d+)", "/proc/meminfo") or 0) / 2**20, 1),
         "kernel": platform.release().partition("-")[0],
         "system": _first(r'PRETTY_NAME="(.+)"', "/etc/os-release"),
-        "load_average_before": round(os.getloadavg()[0], 2),
-        "versions": _versions(place, told)}
+        "load_average_before": round(os.getloadavg()[0], 2)}
 
 
 def _versions(place, told):

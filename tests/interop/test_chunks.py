@@ -57,6 +57,35 @@ def test_killed_in_the_middle_it_goes_on(any_cold, hot, duckdb, http_server, ove
     canonical.assert_same_rows(expected, duckdb.rows(any_cold.table("trades"), columns), columns, "duckdb")
 
 
+@pytest.mark.parametrize("over_http", [False, True], ids=["embedded", "http"])
+def test_several_readers(any_cold, hot, duckdb, http_server, over_http):
+    """Each of the chunks by several queries at once, which together are the window."""
+    create_trades(hot)
+    insert_trades(hot, 0, 2 * ROWS)
+    options = ["--until", through(2 * ROWS), "--readers", "3"]
+
+    def load(source):
+        told = hot.offload("trades", *options, "--dry-run", source=source)
+        return told, hot.offload("trades", *options, "--chunk-rows", str(ROWS), source=source)
+
+    if over_http:
+        with http_server(hot) as server:
+            told, result = load(server.url)
+    else:
+        told, result = load(None)
+    assert 3 <= len(told["queries"]) <= 4 and told["query"] == told["queries"][0]
+    assert result["rows"] == 2 * ROWS and result["chunks"] == len(windows(any_cold)) >= 2
+    columns, expected = hot.rows("SELECT * FROM trades")
+    canonical.assert_same_rows(expected, duckdb.rows(any_cold.table("trades"), columns), columns, "duckdb")
+
+
+def test_rows_that_are_sorted_have_one_reader(cold, hot):
+    create_trades(hot)
+    insert_trades(hot, 0, ROWS)
+    told = hot.offload("trades", "--until", through(ROWS), "--readers", "3", "--sort-by", "sequence", "--dry-run")
+    assert "queries" not in told and told["query"].rpartition("ORDER BY")[2].count("sequence") == 1
+
+
 def test_a_second_that_is_too_large_is_one_chunk(cold, hot, duckdb):
     hot.execute("CREATE TABLE t (ts DateTime('UTC'), n UInt32) ENGINE = MergeTree ORDER BY n",
                 "INSERT INTO t SELECT toDateTime('2024-08-09 12:00:00', 'UTC') + intDiv(number, 1000), number FROM numbers(5000)")

@@ -1,15 +1,12 @@
 """calve view: hot and cold rows as one ClickHouse table, each row once, whatever the watermark does meanwhile."""
 
 import json
-import threading
 
 import pytest
 
 from . import program
+from .counting import ATOMIC, COUNTS, VIEW, counting
 from .trades import create_trades, insert_trades, through
-
-COUNTS = "SELECT count(), uniqExact(sequence), sum(sequence), min(price), max(price), uniqExact(symbol, side)"
-
 
 ABOVE_ALL = "/"  # the embedded engine reads files below the working directory only
 
@@ -87,26 +84,15 @@ def test_counting_through_it_while_windows_move(cold, hot, http_server):
     create_trades(hot)
     insert_trades(hot, 0, 8000)
     offload_trades(hot, 400)
+    hot.execute(ATOMIC)
     with http_server(hot, cwd="/") as server:
-        view(hot, "--create", source=server.url)
+        view(hot, "--create", "--name", VIEW, source=server.url)
         whole = server.query(COUNTS + " FROM trades")
         assert whole.startswith("8000\t8000\t")
-        seen, over = [], threading.Event()
-
-        def count():
-            while not over.is_set():
-                seen.append(server.query(COUNTS + " FROM trades_all"))
-
-        counter = threading.Thread(target=count)
-        counter.start()
-        try:
+        with counting(server, whole):
             for end in range(800, 8001, 400):
-                offload_trades(hot, end, "--view", "trades_all", source=server.url)
-        finally:
-            over.set()
-            counter.join()
-        assert len(seen) > 3 and set(seen) == {whole}
-        assert server.query(COUNTS + " FROM trades_all") == whole
+                offload_trades(hot, end, "--view", VIEW, source=server.url)
+        assert server.query(f"{COUNTS} FROM {VIEW}") == whole
 
 
 def test_a_warehouse_that_clickhouse_may_not_read(cold, hot, tmp_path):

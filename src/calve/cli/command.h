@@ -14,9 +14,14 @@ using RunCommand = std::function<int(StopToken& stop)>;
 
 // Each adds a subcommand to `app` and sets `run` when it is the chosen one.
 void AddOffloadCommand(CLI::App& app, RunCommand& run);
+void AddConfigCommand(CLI::App& app, RunCommand& run);
+void AddInitCommand(CLI::App& app, RunCommand& run);
+void AddDoctorCommand(CLI::App& app, RunCommand& run);
 void AddMaintainCommand(CLI::App& app, RunCommand& run);
 void AddRestoreCommand(CLI::App& app, RunCommand& run);
 void AddRetireCommand(CLI::App& app, RunCommand& run);
+void AddRunCommand(CLI::App& app, RunCommand& run);
+void AddServeCommand(CLI::App& app, RunCommand& run);
 void AddStatusCommand(CLI::App& app, RunCommand& run);
 void AddViewCommand(CLI::App& app, RunCommand& run);
 void AddVerifyCommand(CLI::App& app, RunCommand& run);

@@ -5,6 +5,7 @@
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
+#include "calve/cli/offload_report.h"
 #include "calve/cli/session.h"
 #include "calve/offload/offload.h"
 
@@ -27,13 +28,16 @@ struct OffloadFlags {
   SourceFlags source;
   TargetFlags target;
   OutputFlags output;
-  std::string source_table, target_table, timestamp_col, sequence_col, layer, buffer = "5m", until, start_from;
-  std::vector<std::string> partition_by, types, expressions, excluded, properties;
+  std::string source_table, target_table, timestamp_col, sequence_col, layer, buffer = "5m", covers = "0s", until,
+                                                                              start_from;
+  std::vector<std::string> partition_by, types, expressions, excluded, renamed, properties;
+  std::string where;
   std::string view, sort_by, new_columns = "add", memory = "512MiB", lease = "10m", lookback = "2d", mode = "auto";
   std::string chunk_bytes = "16GiB";
   int64_t chunk_rows = 50'000'000;
+  int64_t readers = 1;
   std::vector<std::string> key;
-  bool dry_run = false;
+  bool dry_run = false, repartition = false;
 };
 
 void AddFlags(CLI::App& command, OffloadFlags& flags) {
@@ -63,6 +67,12 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
                   "bucket(N, c), truncate(W, c); repeatable")
       ->group(group);
   command
+      .add_flag(
+          "--repartition", flags.repartition,
+          "a table that is partitioned otherwise is partitioned by --partition-by from now on; older files stay as "
+          "they are")
+      ->group(group);
+  command
       .add_option("--sort-by", flags.sort_by,
                   "sort rows (in ClickHouse) and declare it: 'symbol, exchange_timestamp desc'")
       ->group(group);
@@ -73,6 +83,11 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
   command.add_option("--expr", flags.expressions, "ClickHouse expression for a column: NAME=SQL; repeatable")
       ->group(group);
   command.add_option("--exclude", flags.excluded, "leave a column out; repeatable")->group(group);
+  command.add_option("--rename", flags.renamed, "a column's name in the target: NAME=NEW; repeatable")->group(group);
+  command
+      .add_option("--where", flags.where,
+                  "ClickHouse condition: only rows that fulfil it are offloaded: \"venue != 'x'\"")
+      ->group(group);
   command.add_option("--new-columns", flags.new_columns, "source columns that the target lacks: add, ignore, fail")
       ->check(CLI::IsMember({"add", "ignore", "fail"}))
       ->capture_default_str()
@@ -90,6 +105,14 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
       ->envname("CALVE_BUFFER")
       ->capture_default_str()
       ->group(window);
+  command
+      .add_option(
+          "--covers", flags.covers,
+          "each row stands for so long a time from its timestamp on, as a candle does: it is offloaded when that "
+          "has passed")
+      ->envname("CALVE_COVERS")
+      ->capture_default_str()
+      ->group(window);
   command.add_option("--until", flags.until, "end the window here, if that is earlier: 2024-08-09T00:15:00Z")
       ->group(window);
   command
@@ -105,6 +128,14 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
       .add_option("--chunk-bytes", flags.chunk_bytes,
                   "the same by size, as ClickHouse has the rows on its disk; 0B: no limit")
       ->envname("CALVE_CHUNK_BYTES")
+      ->capture_default_str()
+      ->group(window);
+  command
+      .add_option("--readers", flags.readers,
+                  "so many queries read a window (a chunk) at once, each a part of its time: where the network or a "
+                  "single query is what takes long")
+      ->check(CLI::PositiveNumber)
+      ->envname("CALVE_READERS")
       ->capture_default_str()
       ->group(window);
   command
@@ -167,6 +198,7 @@ Result<offload::ColumnOptions> ColumnOptionsOf(const OffloadFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(columns.types, ParseTypes(flags.types));
   ARROW_ASSIGN_OR_RAISE(columns.expressions, ParsePairs("--expr", flags.expressions));
   columns.excluded = flags.excluded;
+  ARROW_ASSIGN_OR_RAISE(columns.renamed, ParsePairs("--rename", flags.renamed));
   columns.new_columns = flags.new_columns == "fail"     ? offload::NewColumns::kFail
                         : flags.new_columns == "ignore" ? offload::NewColumns::kIgnore
                                                         : offload::NewColumns::kAdd;
@@ -178,12 +210,14 @@ Result<offload::OffloadRequest> RequestOf(const OffloadFlags& flags) {
   request.source_table = flags.source_table;
   ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
   request.layer = flags.layer;
+  request.where = flags.where;
   request.timestamp_column = flags.timestamp_col;
   request.mode = flags.mode == "append"   ? offload::Mode::kAppend
                  : flags.mode == "upsert" ? offload::Mode::kUpsert
                                           : offload::Mode::kAuto;
   request.sequence_column = flags.sequence_col;
   ARROW_ASSIGN_OR_RAISE(request.buffer_micros, ParseDuration(flags.buffer));
+  ARROW_ASSIGN_OR_RAISE(request.covers_micros, ParseDuration(flags.covers));
   if (!flags.until.empty()) {
     ARROW_ASSIGN_OR_RAISE(request.until, ParseTimestamp(flags.until));
   }
@@ -194,80 +228,20 @@ Result<offload::OffloadRequest> RequestOf(const OffloadFlags& flags) {
   }
   ARROW_ASSIGN_OR_RAISE(request.columns, ColumnOptionsOf(flags));
   request.partition_by = flags.partition_by;
+  request.repartition = flags.repartition;
   ARROW_ASSIGN_OR_RAISE(request.sort_by, SplitSort(flags.sort_by));
   ARROW_ASSIGN_OR_RAISE(request.properties, ParsePairs("--property", flags.properties));
   ARROW_ASSIGN_OR_RAISE(request.settings, ParsePairs("--setting", flags.source.settings));
   ARROW_ASSIGN_OR_RAISE(request.memory_bytes, ParseBytes(flags.memory));
   ARROW_ASSIGN_OR_RAISE(request.lookback_micros, ParseDuration(flags.lookback));
   request.chunk.rows = flags.chunk_rows;
+  request.readers = flags.readers;
   ARROW_ASSIGN_OR_RAISE(request.chunk.bytes, ParseBytes(flags.chunk_bytes));
   request.key = flags.key;
   request.view = flags.view;
   ARROW_ASSIGN_OR_RAISE(request.lease_micros, ParseDuration(flags.lease));
   request.dry_run = flags.dry_run;
   return request;
-}
-
-Json TimeOrNull(const std::optional<TimestampMicros>& time) {
-  return time ? Json(FormatTimestamp(*time)) : Json(nullptr);
-}
-
-// A run that another calve's lease kept from working.
-Json SkippedJson(const offload::OffloadResult& r) {
-  const journal::Lease& lease = *r.held_by;
-  return {{"table", r.table},
-          {"target", r.target},
-          {"rows", 0},
-          {"skipped", true},
-          {"held_by",
-           {{"host", lease.host},
-            {"pid", lease.pid},
-            {"since", FormatTimestamp(lease.since)},
-            {"until", FormatTimestamp(lease.until)}}}};
-}
-
-Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
-  if (r.held_by) return SkippedJson(r);
-  Json json;
-  json["table"] = r.table;
-  json["target"] = r.target;
-  json["rows"] = r.rows;
-  json["files"] = r.files;
-  json["bytes"] = r.bytes;
-  json["snapshot_id"] = r.snapshot_id ? Json(*r.snapshot_id) : Json(nullptr);
-  json["window"] = {{"from", TimeOrNull(r.window.from)}, {"to", FormatTimestamp(r.window.to)}};
-  json["chunks"] = r.chunks;
-  json["watermark"] = TimeOrNull(r.watermark);
-  json["duration_seconds"] = r.seconds;
-  json["rows_per_second"] = r.seconds > 0 ? static_cast<double>(r.rows) / r.seconds : 0.0;
-  json["bytes_read"] = r.bytes_read;
-  json["phases"] = {
-      {"planning", r.seconds_planning}, {"writing", r.seconds_writing}, {"committing", r.seconds_committing}};
-  json["rows_removed"] = r.rows_removed;
-  json["rows_expected"] = r.rows_expected;
-  json["rows_null_cursor"] = r.rows_null_cursor;
-  json["rows_future_cursor"] = r.rows_future_cursor;
-  json["late"] = {{"buckets", r.late.buckets},
-                  {"rows", r.late.rows},
-                  {"files", r.late.files},
-                  {"bytes", r.late.bytes},
-                  {"rows_removed", r.late.rows_removed},
-                  {"snapshot_id", r.late.snapshot_id ? Json(*r.late.snapshot_id) : Json(nullptr)}};
-  json["notes"] = r.notes;
-  if (dry_run) {
-    json["dry_run"] = true;
-    json["query"] = r.query;
-  }
-  return json;
-}
-
-std::string WindowText(const offload::Window& window) {
-  return fmt::format("({}, {}]", window.from ? FormatTimestamp(*window.from) : "the beginning",
-                     FormatTimestamp(window.to));
-}
-
-std::string InChunks(const offload::OffloadResult& r) {
-  return r.chunks > 1 ? fmt::format(" in {} chunks", r.chunks) : "";
 }
 
 void PrintResult(const offload::OffloadResult& r, bool dry_run) {
@@ -280,7 +254,7 @@ void PrintResult(const offload::OffloadResult& r, bool dry_run) {
     head += fmt::format("nothing to do, the window {} is empty", WindowText(r.window));
   } else if (dry_run) {
     head += fmt::format("would offload {} rows of the window {}{}\n  query      {}", HumanCount(r.rows_expected),
-                        WindowText(r.window), InChunks(r), r.query);
+                        WindowText(r.window), InChunks(r), fmt::join(r.queries, "\n"));
   } else {
     double rate = r.seconds > 0 ? static_cast<double>(r.rows) / r.seconds : 0;
     head += fmt::format("{} rows in {} ({} rows/s), {} file{}, {}\n  window     {}{}\n  snapshot   {}",

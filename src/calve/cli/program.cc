@@ -28,12 +28,17 @@ int RunProgram(int argc, char** argv) {
       kExitCodesHelp));
   RunCommand run;
   AddOffloadCommand(app, run);
+  AddRunCommand(app, run);
+  AddServeCommand(app, run);
   AddStatusCommand(app, run);
   AddViewCommand(app, run);
   AddVerifyCommand(app, run);
   AddRestoreCommand(app, run);
   AddRetireCommand(app, run);
   AddMaintainCommand(app, run);
+  AddConfigCommand(app, run);
+  AddInitCommand(app, run);
+  AddDoctorCommand(app, run);
   if (argc > 1 && argv[1][0] != '-' && !IsCommand(app, argv[1])) {
     std::string names;
     for (const CLI::App* command : app.get_subcommands({})) names += (names.empty() ? "" : ", ") + command->get_name();

@@ -30,11 +30,11 @@ Result<std::string> ReadPassword(const std::string& file, const char* option, co
   return text;
 }
 
-Result<std::string> JournalUri(const TargetFlags& flags) {
-  if (!flags.state.empty()) return flags.state;
-  std::string path = storage::LocalPath(storage::JoinLocation(flags.warehouse, "calve-journal.db"));
+Result<std::string> JournalUri(const std::string& state, const std::string& warehouse) {
+  if (!state.empty()) return state;
+  std::string path = storage::LocalPath(storage::JoinLocation(warehouse, "calve-journal.db"));
   if (path.empty()) {
-    return MakeError(ErrorKind::kConfig, fmt::format("no journal can stand beside the warehouse {}", flags.warehouse),
+    return MakeError(ErrorKind::kConfig, fmt::format("no journal can stand beside the warehouse {}", warehouse),
                      "Name one with --state: sqlite:////path/journal.db or postgresql://user@host/database.");
   }
   return "sqlite:///" + path;
@@ -133,6 +133,12 @@ void AddOutputFlags(CLI::App& command, OutputFlags& flags) {
   command.add_flag("-v,--verbose", flags.verbose, "say more")->group(group);
 }
 
+void AddConfigFlag(CLI::App& command, std::string& file) {
+  command.add_option("--config", file, "the configuration file (docs/config.md)")
+      ->envname("CALVE_CONFIG")
+      ->capture_default_str();
+}
+
 TerminalOptions TerminalOptionsOf(const OutputFlags& flags) {
   TerminalOptions options;
   options.log_format = flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
@@ -171,36 +177,66 @@ Result<std::map<std::string, iceberg::Type>> ParseTypes(const std::vector<std::s
 }
 
 Result<std::unique_ptr<source::Source>> OpenSourceOf(const SourceFlags& flags, const StopToken& stop) {
+  config::SourceConfig source;
+  source.url = flags.url;
+  source.password_file = flags.password_file;
+  source.compression = flags.compression;
+  source.ca_file = flags.ca_file;
+  source.cert_file = flags.client_cert_file;
+  source.key_file = flags.client_key_file;
+  ARROW_ASSIGN_OR_RAISE(source.connect_timeout_micros, ParseDuration(flags.connect_timeout));
+  ARROW_ASSIGN_OR_RAISE(source.idle_timeout_micros, ParseDuration(flags.idle_timeout));
+  return OpenSourceOf(source, stop);
+}
+
+Result<std::unique_ptr<source::Source>> OpenSourceOf(const config::SourceConfig& source, const StopToken& stop) {
   source::SourceOptions options;
-  options.url = flags.url;
-  ARROW_ASSIGN_OR_RAISE(options.password, ReadPassword(flags.password_file, kPasswordOption, kPasswordVariable));
-  options.compression = flags.compression;
-  options.ca_file = flags.ca_file;
-  options.client_cert_file = flags.client_cert_file;
-  options.client_key_file = flags.client_key_file;
-  ARROW_ASSIGN_OR_RAISE(int64_t connect, ParseDuration(flags.connect_timeout));
-  ARROW_ASSIGN_OR_RAISE(int64_t idle, ParseDuration(flags.idle_timeout));
-  options.connect_timeout_ms = connect / 1000;
-  options.idle_timeout_ms = idle / 1000;
+  options.url = source.url;
+  options.password = source.password;
+  if (options.password.empty()) {
+    ARROW_ASSIGN_OR_RAISE(options.password, ReadPassword(source.password_file, kPasswordOption, kPasswordVariable));
+  }
+  options.compression = source.compression;
+  options.ca_file = source.ca_file;
+  options.client_cert_file = source.cert_file;
+  options.client_key_file = source.key_file;
+  options.connect_timeout_ms = source.connect_timeout_micros / 1000;
+  options.idle_timeout_ms = source.idle_timeout_micros / 1000;
+  options.settings = source.settings;
   return source::OpenSource(options, stop);
 }
 
 Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, bool read_only) {
+  config::CatalogConfig catalog;
+  catalog.type = flags.catalog;
+  catalog.name = flags.catalog_name;
+  catalog.warehouse = flags.warehouse;
+  config::StateConfig state;
+  state.url = flags.state;
+  state.password_file = flags.state_password_file;
+  return OpenTargetSide(catalog, state, clock, read_only);
+}
+
+Result<TargetSide> OpenTargetSide(const config::CatalogConfig& catalog, const config::StateConfig& state,
+                                  const Clock& clock, bool read_only) {
   TargetSide side;
-  ARROW_ASSIGN_OR_RAISE(side.file_io, storage::OpenFileIO(flags.warehouse));
-  catalog::CatalogOptions options{flags.catalog, flags.warehouse, flags.catalog_name};
+  ARROW_ASSIGN_OR_RAISE(side.file_io, storage::OpenFileIO(catalog.warehouse));
+  catalog::CatalogOptions options{catalog.type, catalog.warehouse, catalog.name};
   ARROW_ASSIGN_OR_RAISE(side.catalog, catalog::OpenCatalog(options, *side.file_io, clock));
-  ARROW_ASSIGN_OR_RAISE(std::string uri, JournalUri(flags));
+  ARROW_ASSIGN_OR_RAISE(std::string uri, JournalUri(state.url, catalog.warehouse));
   constexpr std::string_view kSqlite = "sqlite:///";
   if (read_only && uri.starts_with(kSqlite) && access(uri.c_str() + kSqlite.size(), F_OK) != 0) return side;
   journal::JournalAccess access;
   access.read_only = read_only;
-  ARROW_ASSIGN_OR_RAISE(access.password,
-                        ReadPassword(flags.state_password_file, kStatePasswordOption, kStatePasswordVariable));
+  access.password = state.password;
+  if (access.password.empty()) {
+    ARROW_ASSIGN_OR_RAISE(access.password,
+                          ReadPassword(state.password_file, kStatePasswordOption, kStatePasswordVariable));
+  }
   auto journal = journal::OpenJournal(uri, access);
   if (journal.ok()) {
     side.journal = std::move(*journal);
-  } else if (KindOf(journal.status()) == ErrorKind::kConfig && !flags.state.empty()) {
+  } else if (KindOf(journal.status()) == ErrorKind::kConfig && !state.url.empty()) {
     return journal.status();  // named by the operator, and wrong
   } else {
     side.journal_error = journal.status();

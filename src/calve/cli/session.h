@@ -9,6 +9,7 @@
 #include "calve/base/stop.h"
 #include "calve/catalog/catalog.h"
 #include "calve/cli/terminal.h"
+#include "calve/config/config.h"
 #include "calve/journal/journal.h"
 #include "calve/source/source.h"
 #include "calve/storage/file_io.h"
@@ -51,6 +52,7 @@ Result<std::map<std::string, std::string>> ParsePairs(const std::string& option,
 Result<std::map<std::string, iceberg::Type>> ParseTypes(const std::vector<std::string>& pairs);
 
 Result<std::unique_ptr<source::Source>> OpenSourceOf(const SourceFlags& flags, const StopToken& stop);
+Result<std::unique_ptr<source::Source>> OpenSourceOf(const config::SourceConfig& source, const StopToken& stop);
 
 // The target side. Members are in the order in which they depend on each other.
 struct TargetSide {
@@ -61,5 +63,9 @@ struct TargetSide {
 };
 // `read_only`: a journal that is not there yet is not made.
 Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, bool read_only);
+Result<TargetSide> OpenTargetSide(const config::CatalogConfig& catalog, const config::StateConfig& state,
+                                  const Clock& clock, bool read_only);
+// What the commands that work by the configuration file say: --config.
+void AddConfigFlag(CLI::App& command, std::string& file);
 
 }  // namespace calve::cli

@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM as a request to stop. A second one ends the process at once.
+// SIGINT and SIGTERM as a request to stop. A second one ends the process at once. SIGHUP as a request to reload where
+// somebody listens for that (StopListener), else (a terminal that was closed) as one to stop.
 #pragma once
 
 #include <csignal>

@@ -5,6 +5,7 @@
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
+#include "calve/config/load_config.h"
 #include "calve/offload/watermark.h"
 
 namespace calve::cli {
@@ -13,6 +14,7 @@ namespace {
 constexpr const char* kFooter = R"(Examples:
   calve status --warehouse file:///srv/cold
   calve status --warehouse file:///srv/cold --target-table cold.bronze_trades --json
+  calve status --config calve.yaml
   calve status --warehouse file:///srv/cold --state postgresql://reader@db/platform
 
 Watermark, rows, files and bytes come from the tables themselves; only the last run is the journal's.)";
@@ -21,6 +23,7 @@ struct StatusFlags {
   TargetFlags target;
   OutputFlags output;
   std::vector<std::string> tables;
+  std::string config;
 };
 
 struct TableStatus {
@@ -137,12 +140,28 @@ void PrintTable(const std::vector<TableStatus>& tables, TimestampMicros now) {
   }
 }
 
+// With the targets of a configuration as the tables to show, where one is named.
+Result<TargetSide> Open(const StatusFlags& flags, const Clock& clock, std::vector<catalog::TableIdent>& idents) {
+  if (flags.config.empty()) {
+    if (flags.target.warehouse.empty()) {
+      return MakeError(ErrorKind::kConfig, "--warehouse is missing", "calve status --help has examples.");
+    }
+    return OpenTargetSide(flags.target, clock, /*read_only=*/true);
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
+  for (const config::TableConfig& table : config.tables) idents.push_back(table.target);
+  return OpenTargetSide(config.catalog, config.state, clock, /*read_only=*/true);
+}
+
 Result<std::vector<TableStatus>> Collect(const StatusFlags& flags, Terminal& terminal) {
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/true));
+  std::vector<catalog::TableIdent> idents;
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, Open(flags, clock, idents));
   if (!side.journal && !side.journal_error.ok())
     terminal.Warn(fmt::format("the journal could not be opened: {}", MessageOf(side.journal_error)));
-  ARROW_ASSIGN_OR_RAISE(auto idents, Tables(side, flags));
+  if (idents.empty() || !flags.tables.empty()) {
+    ARROW_ASSIGN_OR_RAISE(idents, Tables(side, flags));
+  }
   std::vector<TableStatus> tables;
   for (const auto& ident : idents) tables.push_back(Look(side, ident));
   return tables;
@@ -179,7 +198,9 @@ void AddStatusCommand(CLI::App& app, RunCommand& run) {
   auto flags = std::make_shared<StatusFlags>();
   CLI::App* command = app.add_subcommand("status", "Watermark, lag, last run, rows, files and bytes of each table");
   command->add_option("--target-table", flags->tables, "this table only; repeatable");
+  command->add_option("--config", flags->config, "the tables of this configuration file, in its order");
   AddTargetFlags(*command, flags->target);
+  command->get_option("--warehouse")->required(false);
   AddOutputFlags(*command, flags->output);
   command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunStatus(*flags, stop); }; });

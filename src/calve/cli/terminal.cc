@@ -5,11 +5,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "calve/base/time.h"
 
@@ -85,27 +87,48 @@ struct Terminal::Impl {
   bool bar = false;    // redrawn in place
   bool lines = false;  // one line now and then
   std::mutex mutex;
+  struct Bar {
+    std::string table;  // empty: the only one
+    offload::Progress progress;
+    Steady::time_point told{};  // last drawn or written
+  };
   // protected by mutex
-  bool drawn = false;
-  std::string phase;
-  Steady::time_point last_draw{};
+  size_t drawn = 0;       // lines
+  std::vector<Bar> bars;  // in the order in which the tables began
 
   void Clear() {
-    if (!drawn) return;
+    if (drawn == 0) return;
     std::fputs("\r\x1b[K", stderr);
+    for (; drawn > 1; --drawn) std::fputs("\x1b[A\x1b[K", stderr);
     std::fflush(stderr);
-    drawn = false;
+    drawn = 0;
+  }
+
+  static std::string Line(const Bar& bar, int width) {
+    if (bar.table.empty()) return ProgressLine(bar.progress, width);
+    const std::string head = fmt::format("{:<24.40} ", bar.table);
+    return head + ProgressLine(bar.progress, width - static_cast<int>(head.size()));
+  }
+
+  void Draw() {
+    Clear();
+    const int width = TerminalWidth() - 1;
+    for (const Bar& each : bars) {
+      // A line that wraps could not be taken away again.
+      std::fprintf(stderr, "%s%.*s", drawn == 0 ? "" : "\n", width, Line(each, width).c_str());
+      ++drawn;
+    }
+    std::fflush(stderr);
   }
 
   void Log(spdlog::level::level_enum level, const std::string& message, const std::string& remedy = "") {
     std::lock_guard lock(mutex);
     Clear();
     if (options.log_format == LogFormat::kText) {
-      if (level >= spdlog::level::warn) {
-        logger->log(level, "calve: {}: {}", level >= spdlog::level::err ? "error" : "warning", message);
-      } else {
-        logger->log(level, "calve: {}", message);
-      }
+      const std::string time =
+          options.show_time ? FormatTimestamp(SystemClock().Now()).substr(0, 19) + "Z " : std::string();
+      const char* kind = level >= spdlog::level::err ? "error: " : level >= spdlog::level::warn ? "warning: " : "";
+      logger->log(level, "{}calve: {}{}", time, kind, message);
       if (!remedy.empty()) logger->log(level, "  remedy: {}", remedy);
       return;
     }
@@ -133,25 +156,32 @@ Terminal::Terminal(const TerminalOptions& options) : impl_(std::make_unique<Impl
 
 Terminal::~Terminal() { EndProgress(); }
 
-void Terminal::Update(const offload::Progress& progress) {
+void Terminal::Update(const offload::Progress& progress) { UpdateTable("", progress); }
+
+void Terminal::UpdateTable(const std::string& table, const offload::Progress& progress) {
   if (!impl_->bar && !impl_->lines) return;
-  auto now = Steady::now();
+  const auto now = Steady::now();
+  std::string line;
   {
     std::lock_guard lock(impl_->mutex);
-    bool new_phase = progress.phase != impl_->phase;
-    auto every = impl_->bar ? Steady::duration(kRedrawEvery) : Steady::duration(kLineEvery);
-    if (!new_phase && now - impl_->last_draw < every) return;
-    impl_->phase = progress.phase;
-    impl_->last_draw = now;
-    if (impl_->bar) {
-      std::string line = ProgressLine(progress, TerminalWidth() - 1);
-      std::fprintf(stderr, "\r\x1b[K%s", line.c_str());
-      std::fflush(stderr);
-      impl_->drawn = true;
-      return;
-    }
+    auto& bars = impl_->bars;
+    auto bar = std::ranges::find(bars, table, &Impl::Bar::table);
+    if (bar == bars.end()) bar = bars.insert(bars.end(), Impl::Bar{table, {}, {}});
+    const bool new_phase = progress.phase != bar->progress.phase;
+    bar->progress = progress;
+    const auto every = impl_->bar ? Steady::duration(kRedrawEvery) : Steady::duration(kLineEvery);
+    if (!new_phase && now - bar->told < every) return;
+    bar->told = now;
+    if (impl_->bar) return impl_->Draw();
+    line = Impl::Line(*bar, 160);
   }
-  impl_->Log(spdlog::level::info, ProgressLine(progress, 160));
+  impl_->Log(spdlog::level::info, line);
+}
+
+void Terminal::EndTable(const std::string& table) {
+  std::lock_guard lock(impl_->mutex);
+  impl_->Clear();
+  std::erase_if(impl_->bars, [&](const auto& bar) { return bar.table == table; });
 }
 
 void Terminal::Note(const std::string& text) { impl_->Log(spdlog::level::info, text); }
@@ -161,6 +191,7 @@ void Terminal::Error(const Status& status) { impl_->Log(spdlog::level::err, Mess
 void Terminal::EndProgress() {
   std::lock_guard lock(impl_->mutex);
   impl_->Clear();
+  impl_->bars.clear();
 }
 
 }  // namespace calve::cli

@@ -17,6 +17,7 @@ struct TerminalOptions {
   LogFormat log_format = LogFormat::kText;
   Verbosity verbosity = Verbosity::kNormal;
   ProgressMode progress = ProgressMode::kAuto;  // auto: where stderr is a terminal and logs are text
+  bool show_time = false;                       // before each text line
 };
 
 // Thread-safe.
@@ -27,10 +28,13 @@ class Terminal : public offload::ProgressSink {
 
   void Update(const offload::Progress& progress) override;
   void Note(const std::string& text) override;
+  // The same of one of several tables that are worked on at once: a line for each.
+  void UpdateTable(const std::string& table, const offload::Progress& progress);
+  void EndTable(const std::string& table);
   void Warn(const std::string& text);
   // Message and remedy, once, at the edge.
   void Error(const Status& status);
-  // Takes the progress bar away.
+  // Takes the progress bars away.
   void EndProgress();
 
  private:

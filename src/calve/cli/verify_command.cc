@@ -3,14 +3,15 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
-#include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
+#include "calve/cli/verify_report.h"
+#include "calve/config/load_config.h"
+#include "calve/cycle/cycle.h"
+#include "calve/cycle/table_request.h"
 #include "calve/offload/repair.h"
 
 namespace calve::cli {
 namespace {
-
-using fingerprint::FindingKind;
 
 constexpr const char* kFooter = R"(Examples:
   calve verify --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold \
@@ -22,6 +23,7 @@ constexpr const char* kFooter = R"(Examples:
                                      tells changed rows from missing ones, and shows three of each kind
   calve verify … --sample 1% --seed 7
                                      of a huge table, one bucket in a hundred
+  calve verify --config calve.yaml   every table of the configuration
   calve verify … --repair            mends what differs: adds missing rows, replaces changed and removes doubled ones
   calve verify --cold-only --warehouse file:///srv/cold --target-table cold.bronze_trades --key trade_id
                                      rows that are twice in the cold table; no ClickHouse is asked
@@ -37,7 +39,8 @@ struct VerifyFlags {
   TargetFlags target;
   OutputFlags output;
   std::string source_table, target_table, timestamp_col, from, to, bucket = "hour", sample = "100%", memory = "512MiB";
-  std::vector<std::string> key, types, expressions, excluded;
+  std::vector<std::string> key, types, expressions, excluded, renamed, tables;
+  std::string where, config;
   uint64_t seed = 0;
   int64_t rows = 0;
   bool strict = false, cold_only = false, repair = false;
@@ -50,7 +53,6 @@ void AddTableFlags(CLI::App& command, VerifyFlags& flags) {
       ->envname("CALVE_SOURCE_TABLE")
       ->group(group);
   command.add_option("--target-table", flags.target_table, "Iceberg table: namespace.table")
-      ->required()
       ->envname("CALVE_TARGET_TABLE")
       ->group(group);
   command.add_option("--timestamp-col", flags.timestamp_col, "the cursor that the table was offloaded by")
@@ -69,6 +71,12 @@ void AddTableFlags(CLI::App& command, VerifyFlags& flags) {
   command.add_option("--type", flags.types, "Iceberg type of a column, as offloaded: NAME=TYPE; repeatable")
       ->group(group);
   command.add_option("--exclude", flags.excluded, "do not compare this column; repeatable")->group(group);
+  command.add_option("--rename", flags.renamed, "a column's name in the target, as offloaded: NAME=NEW; repeatable")
+      ->group(group);
+  command.add_option("--where", flags.where, "the condition that the table was offloaded by")->group(group);
+  command.add_option("--config", flags.config, "the tables of this configuration file, in place of the options above")
+      ->group(group);
+  command.add_option("--table", flags.tables, "with --config: this table only, by its name; repeatable")->group(group);
 }
 
 void AddRangeFlags(CLI::App& command, VerifyFlags& flags) {
@@ -124,6 +132,17 @@ Status CheckFlags(const VerifyFlags& flags) {
   auto missing = [](const char* option) {
     return MakeError(ErrorKind::kConfig, fmt::format("{} is missing", option), "calve verify --help has examples.");
   };
+  if (!flags.config.empty()) {
+    const bool named = !(flags.source.url + flags.source_table + flags.target_table + flags.target.warehouse).empty();
+    return named
+               ? MakeError(ErrorKind::kConfig, "--config stands for source, target and tables, which are given as well",
+                           "Leave out either (they may be CALVE_* variables), and choose a table of the "
+                           "configuration with --table NAME.")
+               : Status::OK();
+  }
+  if (!flags.tables.empty()) return missing("--config");
+  if (flags.target_table.empty()) return missing("--target-table");
+  if (flags.target.warehouse.empty()) return missing("--warehouse");
   if (flags.cold_only) return Status::OK();
   if (flags.source.url.empty()) return missing("--source");
   if (flags.source_table.empty()) return missing("--source-table");
@@ -135,11 +154,15 @@ Result<offload::VerifyRequest> RequestOf(const VerifyFlags& flags) {
   ARROW_RETURN_NOT_OK(CheckFlags(flags));
   offload::VerifyRequest request;
   request.source_table = flags.source_table;
-  ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
+  if (flags.config.empty()) {
+    ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
+  }
+  request.where = flags.where;
   request.timestamp_column = flags.timestamp_col;
   request.key = flags.key;
   ARROW_ASSIGN_OR_RAISE(request.columns.types, ParseTypes(flags.types));
   ARROW_ASSIGN_OR_RAISE(request.columns.expressions, ParsePairs("--expr", flags.expressions));
+  ARROW_ASSIGN_OR_RAISE(request.columns.renamed, ParsePairs("--rename", flags.renamed));
   request.columns.excluded = flags.excluded;
   if (!flags.from.empty()) {
     ARROW_ASSIGN_OR_RAISE(request.from, ParseTimestamp(flags.from));
@@ -159,197 +182,57 @@ Result<offload::VerifyRequest> RequestOf(const VerifyFlags& flags) {
   return request;
 }
 
-Json TimeOrNull(const std::optional<TimestampMicros>& time) {
-  return time ? Json(FormatTimestamp(*time)) : Json(nullptr);
-}
-
-const char* KindName(FindingKind kind) {
-  switch (kind) {
-    case FindingKind::kMissing:
-      return "missing";
-    case FindingKind::kExtra:
-      return "extra";
-    case FindingKind::kChanged:
-      return "changed";
-    case FindingKind::kDuplicate:
-      return "duplicate";
-    case FindingKind::kDefaulted:
-      break;
-  }
-  return "defaulted";
-}
-
-Json ExampleJson(const offload::ExampleRow& example) {
-  Json json = {{"kind", KindName(example.kind)}};
-  json["row"] = Json::object();
-  for (const auto& [column, value] : example.key) json["row"][column] = value;
-  if (!example.differs.empty()) {
-    json["differs"] = Json::object();
-    for (const auto& values : example.differs) {
-      json["differs"][values.column] = {{"hot", values.hot}, {"cold", values.cold}};
-    }
-  }
-  return json;
-}
-
-Json BucketJson(const offload::BucketResult& b, bool has_bucket, bool cold_only) {
-  Json json;
-  json["bucket"] = has_bucket ? Json(FormatTimestamp(b.start)) : Json(nullptr);
-  json["different"] = b.different;
-  json["rows"] = cold_only ? Json(nullptr) : Json{{"hot", b.rows_hot}, {"cold", b.rows_cold}};
-  json["missing"] = b.missing;
-  json["extra"] = b.extra;
-  json["extra_allowed"] = b.extra_allowed;
-  json["changed"] = b.changed;
-  json["duplicates"] = b.duplicates;
-  json["defaulted"] = b.defaulted;
-  json["columns"] = b.columns;
-  json["examples"] = Json::array();
-  for (const auto& example : b.examples) json["examples"].push_back(ExampleJson(example));
-  return json;
-}
-
-struct Totals {
-  int64_t missing = 0, extra = 0, extra_allowed = 0, changed = 0, duplicates = 0, defaulted = 0, different = 0;
-};
-
-Totals Sum(const offload::VerifyResult& r) {
-  Totals t;
-  for (const auto& b : r.differences) {
-    t.missing += b.missing;
-    (b.extra_allowed ? t.extra_allowed : t.extra) += b.extra;
-    t.changed += b.changed;
-    t.duplicates += b.duplicates;
-    t.defaulted += b.defaulted;
-    t.different += b.different ? 1 : 0;
-  }
-  return t;
-}
-
-Json ResultJson(const offload::VerifyResult& r, const VerifyFlags& flags, int code) {
-  const Totals t = Sum(r);
-  const bool has_bucket = !flags.timestamp_col.empty();
-  Json json;
-  json["table"] = flags.cold_only ? Json(nullptr) : Json(r.table);
-  json["target"] = r.target;
-  json["equal"] = r.equal();
-  json["snapshot_id"] = r.snapshot_id ? Json(*r.snapshot_id) : Json(nullptr);
-  json["watermark"] = TimeOrNull(r.watermark);
-  json["range"] = {{"from", TimeOrNull(r.from)}, {"up_to", TimeOrNull(r.up_to)}};
-  json["bucket"] = has_bucket ? Json(flags.bucket) : Json(nullptr);
-  json["buckets"] = {{"compared", r.buckets}, {"different", t.different}};
-  json["rows"] = {{"hot", r.rows_hot}, {"cold", r.rows_cold}};
-  json["missing"] = t.missing;
-  json["extra"] = t.extra;
-  json["extra_allowed"] = t.extra_allowed;
-  json["changed"] = t.changed;
-  json["duplicates"] = t.duplicates;
-  json["defaulted"] = t.defaulted;
-  json["rows_null_cursor"] = r.rows_null_cursor;
-  json["key"] = r.key;
-  json["columns"] = r.columns;
-  json["columns_not_compared"] = r.columns_not_compared;
-  json["differences"] = Json::array();
-  for (const auto& b : r.differences) json["differences"].push_back(BucketJson(b, has_bucket, flags.cold_only));
-  json["notes"] = r.notes;
-  json["duration_seconds"] = r.seconds;
-  json["rows_per_second"] = r.seconds > 0 ? static_cast<double>(std::max(r.rows_hot, r.rows_cold)) / r.seconds : 0.0;
-  json["exit_code"] = code;
-  return json;
-}
-
-std::string ExampleText(const offload::ExampleRow& example) {
-  std::string text = fmt::format("      {:<9}", KindName(example.kind));
-  for (const auto& [column, value] : example.key) text += fmt::format(" {}={}", column, value);
-  for (const auto& v : example.differs) text += fmt::format("  {}: hot {}, cold {}", v.column, v.hot, v.cold);
-  // Values are anybody's: none of them may steer the terminal or look like a line of ours.
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return text;
-}
-
-constexpr size_t kBucketsPrintedMax = 100;
-
-void PrintBuckets(const offload::VerifyResult& r, bool has_bucket, bool cold_only) {
-  auto rows = [&](int64_t count) { return cold_only ? std::string("-") : HumanCount(count); };
-  std::printf("  %-20s  %12s  %12s  %9s  %9s  %9s  %9s  %s\n", "BUCKET", "HOT", "COLD", "MISSING", "EXTRA", "CHANGED",
-              "DOUBLED", "COLUMNS");
-  size_t printed = 0;
-  for (const auto& b : r.differences) {
-    if (++printed > kBucketsPrintedMax) {
-      std::printf("  and %zu buckets more (--json has them all)\n", r.differences.size() - kBucketsPrintedMax);
-      return;
-    }
-    std::string columns;
-    for (const auto& name : b.columns) columns += (columns.empty() ? "" : ", ") + name;
-    if (!b.different) columns += fmt::format("{}(allowed)", columns.empty() ? "" : " ");
-    std::string start = has_bucket ? FormatTimestamp(b.start).substr(0, 19) + "Z" : "all";
-    std::printf("  %-20s  %12s  %12s  %9s  %9s  %9s  %9s  %s\n", start.c_str(), rows(b.rows_hot).c_str(),
-                rows(b.rows_cold).c_str(), HumanCount(b.missing).c_str(), HumanCount(b.extra).c_str(),
-                HumanCount(b.changed + b.defaulted).c_str(), HumanCount(b.duplicates).c_str(), columns.c_str());
-    for (const auto& example : b.examples) std::printf("%s\n", ExampleText(example).c_str());
-  }
-}
-
-void PrintResult(const offload::VerifyResult& r, const VerifyFlags& flags) {
-  const Totals t = Sum(r);
-  double rate = r.seconds > 0 ? static_cast<double>(std::max(r.rows_hot, r.rows_cold)) / r.seconds : 0;
-  std::string up_to = r.up_to ? FormatTimestamp(*r.up_to) : "the end";
-  std::string range = fmt::format("{} to {}", r.from ? FormatTimestamp(*r.from) : "the beginning", up_to);
-  if (flags.cold_only) {
-    std::printf("%s: %s rows in %s (%s rows/s)\n  range      %s\n", r.target.c_str(), HumanCount(r.rows_cold).c_str(),
-                HumanSeconds(r.seconds).c_str(), HumanRate(rate).c_str(), range.c_str());
-  } else {
-    std::printf("%s = %s? %s rows hot, %s cold, %s buckets in %s (%s rows/s)\n  range      %s\n", r.table.c_str(),
-                r.target.c_str(), HumanCount(r.rows_hot).c_str(), HumanCount(r.rows_cold).c_str(),
-                HumanCount(r.buckets).c_str(), HumanSeconds(r.seconds).c_str(), HumanRate(rate).c_str(), range.c_str());
-  }
-  if (!r.differences.empty()) PrintBuckets(r, !flags.timestamp_col.empty(), flags.cold_only);
-  std::string verdict = flags.cold_only ? "no row is there twice" : "equal";
-  if (t.different > 0) {
-    verdict = fmt::format("DIFFERENT in {} bucket{}: {} missing, {} extra, {} changed, {} doubled", t.different,
-                          t.different == 1 ? "" : "s", HumanCount(t.missing), HumanCount(t.extra),
-                          HumanCount(t.changed), HumanCount(t.duplicates));
-  }
-  if (t.extra_allowed > 0) verdict += fmt::format("; {} rows that hot has let go", HumanCount(t.extra_allowed));
-  if (t.defaulted > 0) verdict += fmt::format("; {} rows older than a column", HumanCount(t.defaulted));
-  std::printf("  verdict    %s\n", verdict.c_str());
-}
-
 // What was done about it, and what is left.
 struct Outcome {
   offload::VerifyResult result;
   std::optional<offload::RepairResult> repair;
 };
 
-Json RepairJson(const offload::RepairResult& r) {
-  const Totals t = Sum(r.before);
-  return {
-      {"rows_added", r.rows_added},
-      {"rows_removed", r.rows_removed},
-      {"files_added", r.files_added},
-      {"files_removed", r.files_removed},
-      {"snapshot_id", r.snapshot_id ? Json(*r.snapshot_id) : Json(nullptr)},
-      {"before", {{"missing", t.missing}, {"extra", t.extra}, {"changed", t.changed}, {"duplicates", t.duplicates}}},
-      {"notes", r.notes}};
-}
+// Where the tables are. With --config everything is from there.
+struct Sides {
+  std::optional<config::Config> config;
+  TargetSide target;
+  std::unique_ptr<source::Source> source;  // null with --cold-only
+};
 
-void PrintRepair(const offload::RepairResult& r) {
-  std::printf("  repaired   %s rows added, %s removed; %s files written, %s replaced\n",
-              HumanCount(r.rows_added).c_str(), HumanCount(r.rows_removed).c_str(), HumanCount(r.files_added).c_str(),
-              HumanCount(r.files_removed).c_str());
-}
-
-Result<Outcome> Execute(const VerifyFlags& flags, StopToken& stop, Terminal& terminal) {
-  ARROW_ASSIGN_OR_RAISE(offload::VerifyRequest request, RequestOf(flags));
-  ARROW_ASSIGN_OR_RAISE(int64_t lease, ParseDuration(flags.lease));
-  SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/!flags.repair));
-  std::unique_ptr<source::Source> source;
-  if (!flags.cold_only) {
-    ARROW_ASSIGN_OR_RAISE(source, OpenSourceOf(flags.source, stop));
+Result<Sides> Open(const VerifyFlags& flags, const Clock& clock, StopToken& stop) {
+  Sides sides;
+  const bool read_only = !flags.repair;
+  if (!flags.config.empty()) {
+    ARROW_ASSIGN_OR_RAISE(sides.config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
+    ARROW_ASSIGN_OR_RAISE(sides.target, OpenTargetSide(sides.config->catalog, sides.config->state, clock, read_only));
+    if (!flags.cold_only) {
+      ARROW_ASSIGN_OR_RAISE(sides.source, OpenSourceOf(sides.config->source, stop));
+    }
+    return sides;
   }
-  offload::VerifyContext context{source.get(), *side.catalog, *side.file_io, clock, stop, terminal, side.journal.get()};
+  ARROW_ASSIGN_OR_RAISE(sides.target, OpenTargetSide(flags.target, clock, read_only));
+  if (!flags.cold_only) {
+    ARROW_ASSIGN_OR_RAISE(sides.source, OpenSourceOf(flags.source, stop));
+  }
+  return sides;
+}
+
+// The request's range, and what the configuration says of the table.
+offload::VerifyRequest RequestOf(const config::TableConfig& table, offload::VerifyRequest request) {
+  const offload::OffloadRequest offload = cycle::RequestOf(table);
+  request.source_table = offload.source_table;
+  request.query = offload.query;
+  request.where = offload.where;
+  request.target = offload.target;
+  request.timestamp_column = offload.timestamp_column;
+  request.columns = offload.columns;
+  if (request.key.empty()) request.key = offload.key;
+  for (const auto& [name, value] : offload.settings) request.settings.emplace(name, value);
+  return request;
+}
+
+Result<Outcome> Verify(const VerifyFlags& flags, const Sides& sides, const offload::VerifyRequest& request,
+                       const Clock& clock, StopToken& stop, Terminal& terminal) {
+  ARROW_ASSIGN_OR_RAISE(int64_t lease, ParseDuration(flags.lease));
+  const TargetSide& side = sides.target;
+  offload::VerifyContext context{sides.source.get(), *side.catalog,     *side.file_io, clock, stop,
+                                 terminal,           side.journal.get()};
   Outcome outcome;
   if (flags.repair) {
     ARROW_ASSIGN_OR_RAISE(outcome.repair, offload::RepairTable(context, request, lease));
@@ -361,29 +244,89 @@ Result<Outcome> Execute(const VerifyFlags& flags, StopToken& stop, Terminal& ter
   return outcome;
 }
 
-int RunVerify(const VerifyFlags& flags, StopToken& stop) {
-  Terminal terminal(TerminalOptionsOf(flags.output));
-  auto result = Execute(flags, stop, terminal);
+// One table: told, and its JSON where that is wanted. The exit code.
+int VerifyOne(const VerifyFlags& flags, const Sides& sides, const offload::VerifyRequest& request, StopToken& stop,
+              Terminal& terminal, Json& json) {
+  const SystemClock clock;
+  const VerifyWords words{request.timestamp_column.empty() ? "" : flags.bucket, flags.cold_only};
+  auto result = Verify(flags, sides, request, clock, stop, terminal);
   terminal.EndProgress();
   int code = ExitCodeOf(result.status(), stop);
   if (!result.ok()) {
-    terminal.Error(WithContext(result.status(), "verify " + flags.target_table));
-    if (flags.output.json) {
-      Json json = {{"target", flags.target_table}, {"error", ErrorJson(result.status())}, {"exit_code", code}};
-      PrintJson(json);
-    }
+    terminal.Error(WithContext(result.status(), "verify " + request.target.ToString()));
+    json = {{"target", request.target.ToString()}, {"error", ErrorJson(result.status())}, {"exit_code", code}};
     return code;
   }
   if (!result->result.equal()) code = kExitDifference;
   if (flags.output.json) {
-    Json json = ResultJson(result->result, flags, code);
+    json = VerifyJson(result->result, words, code);
     if (result->repair) json["repair"] = RepairJson(*result->repair);
-    PrintJson(json);
   } else {
     if (result->repair && result->repair->snapshot_id) PrintRepair(*result->repair);
-    PrintResult(result->result, flags);
+    PrintVerify(result->result, words);
   }
   return code;
+}
+
+// Every table of the configuration. A difference counts for more than a failure.
+Result<int> VerifyAll(const VerifyFlags& flags, const Sides& sides, const offload::VerifyRequest& range,
+                      StopToken& stop, Terminal& terminal) {
+  ARROW_ASSIGN_OR_RAISE(const auto chosen, cycle::ChooseTables(*sides.config, flags.tables));
+  Json json = {{"equal", true}, {"tables", Json::array()}};
+  size_t failed = 0, different = 0;
+  int last_failure = kExitDone;
+  for (size_t i : chosen) {
+    const config::TableConfig& table = sides.config->tables[i];
+    ARROW_RETURN_NOT_OK(stop.Check());
+    Json told = Json::object();
+    const int code = VerifyOne(flags, sides, RequestOf(table, range), stop, terminal, told);
+    Json named = {{"name", table.name}};
+    named.update(told);
+    json["tables"].push_back(std::move(named));
+    if (code == kExitDifference) ++different;
+    if (code == kExitDone || code == kExitDifference) continue;
+    ++failed;
+    last_failure = code;
+  }
+  const int code = different > 0             ? kExitDifference
+                   : failed == 0             ? kExitDone
+                   : failed == chosen.size() ? last_failure
+                                             : kExitSomeFailed;
+  json["equal"] = code == kExitDone;
+  json["exit_code"] = code;
+  if (flags.output.json) {
+    PrintJson(json);
+  } else {
+    std::printf("%zu table%s: %zu equal, %zu different, %zu failed\n", chosen.size(), chosen.size() == 1 ? "" : "s",
+                chosen.size() - different - failed, different, failed);
+  }
+  return code;
+}
+
+Result<int> Execute(const VerifyFlags& flags, StopToken& stop, Terminal& terminal) {
+  ARROW_ASSIGN_OR_RAISE(const offload::VerifyRequest request, RequestOf(flags));
+  const SystemClock clock;
+  ARROW_ASSIGN_OR_RAISE(const Sides sides, Open(flags, clock, stop));
+  if (sides.config) return VerifyAll(flags, sides, request, stop, terminal);
+  Json json;
+  const int code = VerifyOne(flags, sides, request, stop, terminal, json);
+  if (flags.output.json) PrintJson(json);
+  return code;
+}
+
+int RunVerify(const VerifyFlags& flags, StopToken& stop) {
+  Terminal terminal(TerminalOptionsOf(flags.output));
+  auto code = Execute(flags, stop, terminal);
+  if (code.ok()) return *code;
+  const std::string& what = flags.config.empty() ? flags.target_table : flags.config;
+  terminal.Error(WithContext(code.status(), "verify " + what));
+  const int failed = ExitCodeOf(code.status(), stop);
+  if (flags.output.json) {
+    PrintJson({{"target", flags.config.empty() ? Json(flags.target_table) : Json(nullptr)},
+               {"error", ErrorJson(code.status())},
+               {"exit_code", failed}});
+  }
+  return failed;
 }
 
 }  // namespace
@@ -396,6 +339,7 @@ void AddVerifyCommand(CLI::App& app, RunCommand& run) {
   AddSourceFlags(*command, flags->source);
   command->get_option("--source")->required(false);
   AddTargetFlags(*command, flags->target);
+  command->get_option("--warehouse")->required(false);
   AddOutputFlags(*command, flags->output);
   command->footer(kFooter);
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunVerify(*flags, stop); }; });

@@ -19,6 +19,15 @@ CodePoint FirstCodePoint(std::string_view text) {
   return {value, bytes};
 }
 
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const CodePoint first = FirstCodePoint(text);
+    if (first.bytes == 0) return false;
+    text.remove_prefix(static_cast<size_t>(first.bytes));
+  }
+  return true;
+}
+
 void AppendUtf8(uint32_t code_point, std::string& out) {
   auto tail = [&](int shift) { out += static_cast<char>(0x80 | ((code_point >> shift) & 0x3f)); };
   if (code_point < 0x80) {

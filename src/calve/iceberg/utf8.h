@@ -14,6 +14,7 @@ struct CodePoint {
 
 // The first code point of `text`. Overlong forms, surrogates and values above U+10FFFF are not well-formed.
 CodePoint FirstCodePoint(std::string_view text);
+bool IsUtf8(std::string_view text);
 void AppendUtf8(uint32_t code_point, std::string& out);
 
 // Bytes of the longest prefix of at most `count` code points. A byte that is not well-formed counts as one.

@@ -17,10 +17,11 @@ bool BlockQueue::Push(std::shared_ptr<arrow::RecordBatch> block, int64_t wire_by
   return true;
 }
 
-void BlockQueue::Finish(Status status) {
+void BlockQueue::Finish(Status status, int64_t wire_bytes) {
   std::lock_guard lock(mutex_);
   finished_ = true;
   status_ = std::move(status);
+  wire_bytes_ = wire_bytes;
   changed_.notify_all();
 }
 
@@ -36,7 +37,7 @@ Result<BlockQueue::Item> BlockQueue::Pop() {
   changed_.wait(lock, [&] { return !entries_.empty() || finished_; });
   if (entries_.empty()) {
     ARROW_RETURN_NOT_OK(status_);
-    return Item{};
+    return Item{nullptr, wire_bytes_};
   }
   Entry entry = std::move(entries_.front());
   entries_.pop_front();

@@ -20,13 +20,13 @@ class BlockQueue {
   // Waits while the queue is full (one block always fits). False once the consumer is gone.
   bool Push(std::shared_ptr<arrow::RecordBatch> block, int64_t wire_bytes);
   // After the last block: OK, or why there are no more.
-  void Finish(Status status);
+  void Finish(Status status, int64_t wire_bytes = 0);
   // The consumer gives up; Push returns false from now on.
   void Cancel();
 
   struct Item {
     std::shared_ptr<arrow::RecordBatch> block;  // null at the end
-    int64_t wire_bytes = 0;                     // read by then
+    int64_t wire_bytes = 0;                     // read by then; at the end: by all
   };
   // Waits for the next block; the error that the producer finished with, after the blocks before it.
   Result<Item> Pop();
@@ -45,6 +45,7 @@ class BlockQueue {
   bool finished_ = false;
   bool cancelled_ = false;
   Status status_;
+  int64_t wire_bytes_ = 0;
 };
 
 }  // namespace calve::offload

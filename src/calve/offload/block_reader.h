@@ -1,7 +1,10 @@
-// The thread that reads and decodes blocks of a query into a queue.
+// The threads that read and decode blocks of queries into a queue.
 #pragma once
 
+#include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "calve/base/stop.h"
 #include "calve/offload/block_queue.h"
@@ -9,17 +12,43 @@
 
 namespace calve::offload {
 
-// Joins its thread on every way out. All arguments are borrowed.
+struct ReadQuery {
+  std::string sql;
+  source::QueryOptions options;
+};
+
+// Queries are begun in their order, at most `readers` at once; the queue is finished after the last block of all, or
+// with the first error. Joins its threads on every way out. Everything is borrowed but `queries`.
 class BlockReader {
  public:
-  BlockReader(source::BlockStream& stream, BlockQueue& queue, const StopToken& stop);
+  BlockReader(source::Source& source, std::vector<ReadQuery> queries, int64_t readers, BlockQueue& queue,
+              const StopToken& stop);
   ~BlockReader();
   BlockReader(const BlockReader&) = delete;
   BlockReader& operator=(const BlockReader&) = delete;
 
  private:
+  void Work();
+  // False: there is none left, or nobody wants it any more.
+  bool TakeNext(size_t& query);
+  // False: the consumer is gone, or another thread failed.
+  Result<bool> ReadOne(const ReadQuery& query);
+  // Bytes off the wire by now, of all queries.
+  int64_t AddBytes(int64_t more);
+  void End(const Status& status);
+
+  source::Source& source_;
+  const std::vector<ReadQuery> queries_;
   BlockQueue& queue_;
-  std::thread thread_;
+  const StopToken& stop_;
+  std::mutex mutex_;
+  // protected by mutex_
+  size_t next_ = 0;
+  size_t working_ = 0;  // threads
+  int64_t wire_bytes_ = 0;
+  bool ended_ = false;
+  // last: they use all of the above
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace calve::offload

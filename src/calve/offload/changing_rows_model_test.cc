@@ -51,6 +51,8 @@ class ChangingWorld : public ModelWorld {
     place_.source.SetNow(kNoon);
     place_.request.lookback_micros = lookback_;
     calls_of_a_cycle_ = 150;
+    place_.request.readers = 1 + static_cast<int64_t>(Below(3));
+    place_.request.rows_for_readers = 1;
     if (Chance(2)) place_.request.chunk.rows = 1 + static_cast<int64_t>(Below(4));
     if (rows_ == Rows::kKeyed) place_.request.key = {"id"};
     if (merges()) place_.source.MergeBy(rows_ == Rows::kChanged ? "id, ts" : "id");

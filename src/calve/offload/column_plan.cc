@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "calve/datafile/conform.h"
+#include "calve/iceberg/utf8.h"
 #include "calve/offload/type_mapping.h"
 #include "calve/source/native_decoder.h"
 
@@ -39,6 +40,13 @@ Status CheckNames(const source::SourceTable& table, const ColumnOptions& options
   }
   for (const std::string& name : options.excluded) {
     if (!HasColumn(table, name)) return unknown("--exclude", name);
+  }
+  for (const auto& [name, to] : options.renamed) {
+    if (!HasColumn(table, name)) return unknown("--rename", name);
+    if (Contains(options.excluded, name)) {
+      return MakeError(ErrorKind::kConfig, fmt::format("column {} is renamed to {} and excluded", name, to),
+                       "Do one of the two.");
+    }
   }
   return Status::OK();
 }
@@ -82,8 +90,8 @@ Result<Fit> FitColumn(const SelectedColumn& column, const NestedField& field, bo
   // Making a field optional is always allowed, but for identifier fields: their nulls are refused value by value.
   if (field.required && nullable && !identifier) fit.field.required = false;
   if (CheckConforms(fit.column, fit.field).ok()) return fit;
-  if (field.type.id == iceberg::TypeId::kString && column.expression == source::QuoteIdentifier(column.name)) {
-    if (auto text = TextExpression(column.name, column.type)) {
+  if (field.type.id == iceberg::TypeId::kString && !column.source_name.empty()) {
+    if (auto text = TextExpression(column.source_name, column.type)) {
       fit.column.expression = *text;
       ARROW_ASSIGN_OR_RAISE(fit.column.type, source::ParseClickHouseType(nullable ? "Nullable(String)" : "String"));
       if (CheckConforms(fit.column, fit.field).ok()) return fit;
@@ -104,24 +112,38 @@ Result<DraftColumns> DraftSelect(const source::SourceTable& table, const ColumnO
   DraftColumns draft;
   auto add = [&](SelectedColumn column, bool ask) {
     if (ask) draft.ask.push_back(draft.columns.size());
+    const auto source = std::ranges::find(table.columns, column.name, &source::SourceColumn::name);
+    if (source != table.columns.end() && iceberg::IsUtf8(source->comment)) column.comment = source->comment;
+    if (auto to = options.renamed.find(column.name); to != options.renamed.end()) column.name = to->second;
     draft.columns.push_back(std::move(column));
   };
   for (const source::SourceColumn& c : table.columns) {
     if (Contains(options.excluded, c.name)) continue;
     auto wanted = WantedType(options, c.name);
     if (auto expr = options.expressions.find(c.name); expr != options.expressions.end()) {
-      add(SelectedColumn{c.name, expr->second, {}, {}, false, wanted.has_value()}, true);
+      add(SelectedColumn{c.name, expr->second, {}, wanted.value_or(Type{}), false, wanted.has_value()}, true);
       continue;
     }
     if (!c.default_kind.empty() && c.default_kind != "DEFAULT") continue;
     ARROW_ASSIGN_OR_RAISE(MappedColumn mapped, MapColumn(c.name, c.type, wanted));
     bool ask = mapped.retyped || mapped.expression != source::QuoteIdentifier(c.name);
-    add(SelectedColumn{c.name, mapped.expression, c.type, mapped.type, mapped.required, wanted.has_value()}, ask);
+    const bool as_it_is = mapped.expression == source::QuoteIdentifier(c.name);
+    add(SelectedColumn{c.name, mapped.expression, c.type, wanted.value_or(mapped.type), mapped.required,
+                       wanted.has_value(), "", as_it_is ? c.name : ""},
+        ask);
   }
   for (const auto& [name, expression] : options.expressions) {
     if (!HasColumn(table, name)) {
-      add(SelectedColumn{name, expression, {}, {}, false, WantedType(options, name).has_value()}, true);
+      const auto wanted = WantedType(options, name);
+      add(SelectedColumn{name, expression, {}, wanted.value_or(Type{}), false, wanted.has_value()}, true);
     }
+  }
+  for (size_t i = 0; i < draft.columns.size(); ++i) {
+    const std::string& name = draft.columns[i].name;
+    if (std::ranges::count(draft.columns, name, &SelectedColumn::name) == 1) continue;
+    return MakeError(ErrorKind::kConfig,
+                     fmt::format("two columns of {}.{} are called {} in the target", table.database, table.name, name),
+                     "Rename them apart, or exclude one.");
   }
   if (draft.columns.empty()) {
     return MakeError(ErrorKind::kConfig, fmt::format("nothing of {}.{} is left to offload", table.database, table.name),
@@ -130,12 +152,11 @@ Result<DraftColumns> DraftSelect(const source::SourceTable& table, const ColumnO
   return draft;
 }
 
-Result<std::vector<SelectedColumn>> FinishSelect(DraftColumns draft, const std::vector<source::ClickHouseType>& types,
-                                                 const ColumnOptions& options) {
+Result<std::vector<SelectedColumn>> FinishSelect(DraftColumns draft, const std::vector<source::ClickHouseType>& types) {
   for (size_t i = 0; i < draft.ask.size(); ++i) {
     SelectedColumn& column = draft.columns[draft.ask[i]];
     column.type = types.at(i);
-    auto wanted = WantedType(options, column.name);
+    const auto wanted = column.fixed_type ? std::optional<Type>(column.target_type) : std::nullopt;
     ARROW_ASSIGN_OR_RAISE(MappedColumn mapped, MapColumn(column.name, column.type, wanted));
     if (mapped.retyped) {
       return MakeError(ErrorKind::kUnsupported,
@@ -160,7 +181,7 @@ Result<std::vector<SelectedColumn>> FinishSelect(DraftColumns draft, const std::
 iceberg::Schema NewSchema(const std::vector<SelectedColumn>& columns) {
   iceberg::Schema schema;
   for (const SelectedColumn& column : columns) {
-    schema.fields.push_back(NestedField{0, column.name, column.required, column.target_type, ""});
+    schema.fields.push_back(NestedField{0, column.name, column.required, column.target_type, column.comment});
   }
   iceberg::AssignFreshIds(schema.fields, 1);
   return schema;
@@ -188,7 +209,7 @@ Result<TargetMatch> MatchTarget(const std::vector<SelectedColumn>& columns, cons
         match.notes.push_back(fmt::format("column {} is not in the target and left out", column.name));
         continue;
       }
-      std::vector<NestedField> added = {NestedField{0, column.name, false, column.target_type, ""}};
+      std::vector<NestedField> added = {NestedField{0, column.name, false, column.target_type, column.comment}};
       last_id = iceberg::AssignFreshIds(added, last_id + 1);
       match.schema.fields.push_back(added[0]);
       match.notes.push_back(

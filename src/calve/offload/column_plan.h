@@ -17,6 +17,7 @@ struct ColumnOptions {
   std::map<std::string, iceberg::Type> types;      // column -> Iceberg type asked for
   std::map<std::string, std::string> expressions;  // column -> ClickHouse expression
   std::vector<std::string> excluded;
+  std::map<std::string, std::string> renamed;  // column -> its name in the target
   NewColumns new_columns = NewColumns::kAdd;
 };
 
@@ -27,7 +28,9 @@ struct SelectedColumn {
   source::ClickHouseType type;
   iceberg::Type target_type;  // wanted for a new column; field ids inside are 0
   bool required = false;
-  bool fixed_type = false;  // target_type was asked for with --type
+  bool fixed_type = false;       // target_type was asked for with --type
+  std::string comment = "";      // ClickHouse's, of a source column
+  std::string source_name = "";  // of the source column that it is as it stands; empty: an expression
 };
 
 // The columns that ClickHouse's own SELECT * would give (no MATERIALIZED, ALIAS, EPHEMERAL), without the excluded ones,
@@ -40,8 +43,7 @@ struct DraftColumns {
 };
 Result<DraftColumns> DraftSelect(const source::SourceTable& table, const ColumnOptions& options);
 // Fills in what was asked: DESCRIBE's type of draft.columns[draft.ask[i]] is types[i].
-Result<std::vector<SelectedColumn>> FinishSelect(DraftColumns draft, const std::vector<source::ClickHouseType>& types,
-                                                 const ColumnOptions& options);
+Result<std::vector<SelectedColumn>> FinishSelect(DraftColumns draft, const std::vector<source::ClickHouseType>& types);
 
 // The schema of a new table.
 iceberg::Schema NewSchema(const std::vector<SelectedColumn>& columns);

@@ -93,7 +93,7 @@ TEST(TypeMapping, FinalisesStatesAndWritesSemiStructuredDataAsText) {
 std::vector<SelectedColumn> Select(const source::SourceTable& table, const ColumnOptions& options = {}) {
   auto draft = DraftSelect(table, options).ValueOrDie();
   EXPECT_TRUE(draft.ask.empty());
-  return FinishSelect(std::move(draft), {}, options).ValueOrDie();
+  return FinishSelect(std::move(draft), {}).ValueOrDie();
 }
 
 TEST(DraftSelect, TakesWhatSelectStarWould) {
@@ -114,7 +114,7 @@ TEST(DraftSelect, AsksForTheTypesOfExpressionsAndAddsNewNames) {
   auto draft = *DraftSelect(MakeSourceTable({{"a", "Int64"}, {"b", "String"}, {"c", "String"}}), options);
   ASSERT_EQ(draft.columns.size(), 3u);
   EXPECT_EQ(draft.ask, (std::vector<size_t>{0, 2}));
-  auto columns = *FinishSelect(draft, {Ch("String"), Ch("UInt8")}, options);
+  auto columns = *FinishSelect(draft, {Ch("String"), Ch("UInt8")});
   EXPECT_EQ(columns[0].target_type.id, TypeId::kString);
   EXPECT_EQ(columns[2].target_type.id, TypeId::kInt);
 }
@@ -135,7 +135,7 @@ TEST(FinishSelect, RefusesATypeThatTheColumnCannotBecome) {
   ColumnOptions options;
   options.types = {{"a", Type::Of(TypeId::kDate)}};
   auto draft = *DraftSelect(MakeSourceTable({{"a", "String"}}), options);
-  Status status = FinishSelect(std::move(draft), {}, options).status();
+  Status status = FinishSelect(std::move(draft), {}).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kConfig);
   EXPECT_NE(MessageOf(status).find("column a"), std::string::npos) << MessageOf(status);
 }

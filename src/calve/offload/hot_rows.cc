@@ -26,9 +26,8 @@ Status Drain(BlockQueue& queue, const HotScan& scan, const StopToken& stop, cons
 }  // namespace
 
 Status ReadHotRows(source::Source& source, const HotScan& scan, const StopToken& stop, const RowConsumer& consumer) {
-  ARROW_ASSIGN_OR_RAISE(auto stream, source.Query(scan.sql, scan.query));
   BlockQueue queue(scan.queue_bytes_max);
-  BlockReader reader(*stream, queue, stop);
+  BlockReader reader(source, {{scan.sql, scan.query}}, 1, queue, stop);
   return Drain(queue, scan, stop, consumer);
 }
 

@@ -51,7 +51,7 @@ class Late {
     if (look_.seen.basis.empty()) return true;
     auto target = context_.catalog.LoadTable(request_.target);
     auto trace = target.ok() ? FindCommit(target->metadata, look_.seen.basis) : std::nullopt;
-    if (trace && trace->on_main) return true;
+    if (trace && trace->on_main && trace->is_certain) return true;
     result_.notes.push_back(
         "it is not known that main still holds what earlier runs found behind the watermark: the next run looks at all "
         "of it again");
@@ -94,6 +94,8 @@ class Late {
     ReconcileRequest reconcile;
     VerifyRequest& verify = reconcile.verify;
     verify.source_table = request_.source_table;
+    verify.query = request_.query;
+    verify.where = request_.where;
     verify.target = request_.target;
     verify.timestamp_column = request_.timestamp_column;
     verify.columns = request_.columns;
@@ -184,7 +186,7 @@ SeenParts ReadSeenParts(const OffloadContext& context, const OffloadRequest& req
   SeenParts seen{none.coverage, root["basis"].get<std::string>()};
   if (!seen.basis.empty()) {
     auto trace = FindCommit(*target, seen.basis);
-    if (!trace || !trace->on_main) return none;
+    if (!trace || !trace->on_main || !trace->is_certain) return none;
   }
   auto coverage = PartCoverage::FromJson(root["coverage"].get<std::string>());
   if (!coverage.ok()) return none;

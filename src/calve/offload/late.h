@@ -23,7 +23,7 @@ struct SeenParts {
   PartCoverage coverage{false};
   std::string basis;
 };
-// Nothing seen where there is no journal, where it tells of another table, or where `basis` is no longer on main: a
+// Nothing seen where there is no journal, where it tells of another table, or where `basis` is not certainly on main: a
 // rollback takes late rows away and leaves the watermark. `target` null: the table does not exist.
 SeenParts ReadSeenParts(const OffloadContext& context, const OffloadRequest& request, const source::SourceTable& table,
                         const iceberg::TableMetadata* target);

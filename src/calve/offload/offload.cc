@@ -34,12 +34,15 @@ struct Plan {
   Target target;
   std::optional<TimestampMicros> table_watermark;  // as the target's snapshots tell it
   Window window;
+  std::vector<Window> parts;  // of the window, one for each query that reads it; in order
 };
 
 // What the chunks before have done.
 struct ChunksDone {
   int64_t rows = 0;
   int64_t rows_expected = 0;  // of all chunks
+  int64_t bytes_read = 0, bytes = 0;
+  double seconds = 0;
   std::vector<std::string> notes;
 };
 
@@ -95,8 +98,8 @@ class Offload {
 
   void Tell(const std::string& phase, int64_t rows, int64_t bytes_read, int64_t bytes_written) {
     const int64_t expected = before_.rows_expected > 0 ? before_.rows_expected : result_.rows_expected;
-    context_.progress.Update(
-        Progress{phase, before_.rows + rows, expected, bytes_read, bytes_written, SecondsSince(start_)});
+    context_.progress.Update(Progress{phase, before_.rows + rows, expected, before_.bytes_read + bytes_read,
+                                      before_.bytes + bytes_written, before_.seconds + SecondsSince(start_)});
   }
 
   // One window. False: it was lost to another writer.
@@ -118,7 +121,8 @@ class Offload {
     result_.watermark = plan.window.from;
     ARROW_RETURN_NOT_OK(CountRows(plan));
     ARROW_RETURN_NOT_OK(CutWindow(plan));
-    result_.query = SelectText(plan);
+    ARROW_RETURN_NOT_OK(SplitForReaders(plan));
+    result_.queries = SelectTexts(plan);
     result_.seconds_planning += SecondsSince(began);
     if (request_.dry_run || plan.window.empty()) return true;
 
@@ -132,9 +136,11 @@ class Offload {
   Result<Plan> MakePlan() {
     Plan plan;
     ARROW_ASSIGN_OR_RAISE(plan.server, source::AskServer(context_.source));
-    ARROW_ASSIGN_OR_RAISE(plan.table, source::DescribeTable(context_.source, request_.source_table));
+    ARROW_ASSIGN_OR_RAISE(plan.table,
+                          DescribeRows(context_.source, request_.source_table, request_.query, request_.where));
     ARROW_ASSIGN_OR_RAISE(plan.cursor, ResolveCursor(plan.table, request_.timestamp_column));
     ARROW_RETURN_NOT_OK(CheckSequence(plan.table));
+    ARROW_RETURN_NOT_OK(CheckRenamed(plan.cursor.column));
     ARROW_ASSIGN_OR_RAISE(plan.identity,
                           ResolveIdentity(request_.mode, plan.table, request_.timestamp_column, request_.key));
     if (!plan.identity.note.empty()) Note(plan.identity.note);
@@ -143,6 +149,12 @@ class Offload {
     // Engines other than MergeTree's keep no parts; and with --mode append what merges has no key to be told by.
     looks_for_late_ = request_.lookback_micros > 0 && plan.table.engine.ends_with("MergeTree") &&
                       (plan.identity.mode == Mode::kUpsert || !ReadsMerged(plan.table.engine));
+    if (request_.lookback_micros > 0 && !plan.table.engine.ends_with("MergeTree")) {
+      Note(
+          fmt::format("rows that come late are not looked for: {} is {}, which has no parts to tell them by; calve "
+                      "verify --repair finds them (a look-back of 0s says that this is known)",
+                      FullName(plan.table), plan.table.query.empty() ? plan.table.engine : "a query"));
+    }
     if (looks_for_late_) {
       auto parts = ListParts(context_.source, plan.table);
       looks_for_late_ = parts.ok();
@@ -173,6 +185,15 @@ class Offload {
                      "Name an existing column with --sequence-col, or leave it out.");
   }
 
+  // Hot and cold are compared by it.
+  Status CheckRenamed(const std::string& cursor) const {
+    const auto found = request_.columns.renamed.find(cursor);
+    if (found == request_.columns.renamed.end()) return Status::OK();
+    return MakeError(ErrorKind::kConfig,
+                     fmt::format("{} is the cursor, and cannot be called {} in the target", cursor, found->second),
+                     "Leave its name, and add a column of the other name: an expression.");
+  }
+
   Status CheckKey(const Plan& plan) const {
     for (const std::string& name : plan.identity.key) {
       const auto& columns = plan.target.columns;
@@ -182,7 +203,7 @@ class Offload {
           ErrorKind::kConfig,
           fmt::format("{} is part of the key that tells rows of {} apart, and is not among the columns offloaded", name,
                       FullName(plan.table)),
-          "Do not exclude it, name another key with --key, or use --mode append.");
+          "Do not exclude or rename it, name another key with --key, or use --mode append.");
     }
     return Status::OK();
   }
@@ -210,7 +231,10 @@ class Offload {
       // One that does not parse protects everything.
       if (!start.empty()) late_->loaded_from = ParseTimestamp(start).ValueOr(plan.server.now);
     }
-    plan.window = PlanWindow(from, plan.server.now, request_.buffer_micros, request_.until, plan.cursor);
+    std::optional<TimestampMicros> until = request_.until;
+    if (until) *until -= request_.covers_micros;
+    plan.window =
+        PlanWindow(from, plan.server.now, request_.buffer_micros + request_.covers_micros, until, plan.cursor);
     return Status::OK();
   }
 
@@ -270,8 +294,9 @@ class Offload {
       return Status::OK();
     };
     result_.rows_expected = 0;
+    const std::string filter = plan.table.row_filter.empty() ? "" : fmt::format(" AND (\n{}\n)", plan.table.row_filter);
     if (!plan.window.empty())
-      ARROW_RETURN_NOT_OK(ask(WindowPredicate(plan.window, plan.cursor), result_.rows_expected));
+      ARROW_RETURN_NOT_OK(ask(WindowPredicate(plan.window, plan.cursor) + filter, result_.rows_expected));
     ARROW_RETURN_NOT_OK(
         ask(fmt::format("{} > {}", column, CursorLiteral(plan.server.now, plan.cursor)), result_.rows_future_cursor));
     if (plan.cursor.nullable) ARROW_RETURN_NOT_OK(ask(fmt::format("{} IS NULL", column), result_.rows_null_cursor));
@@ -303,11 +328,32 @@ class Offload {
     return Status::OK();
   }
 
-  std::string SelectText(const Plan& plan) const {
-    std::string sql = SelectRows(plan.table, plan.target.columns, plan.window, plan.cursor);
+  // Rows are sorted by one query. Several see the table at different moments: where a key may be at several times, both
+  // an older and a newer version of a row could be read.
+  int64_t Readers(const Plan& plan) const {
+    return request_.sort_by.empty() && !plan.identity.key_spans_time ? request_.readers : 1;
+  }
+
+  // Parts of about as many rows, cut as chunks are.
+  Status SplitForReaders(Plan& plan) {
+    plan.parts = {plan.window};
+    const int64_t rows = result_.chunks > 1 ? std::min(result_.rows_expected, RowsOfAChunk(request_.chunk, plan.table))
+                                            : result_.rows_expected;
+    const int64_t readers = Readers(plan);
+    if (readers <= 1 || plan.window.empty() || rows < request_.rows_for_readers) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(plan.parts, AskParts(context_.source, plan.table, plan.cursor, plan.window,
+                                               (rows + readers - 1) / readers, request_.settings));
+    return Status::OK();
+  }
+
+  std::vector<std::string> SelectTexts(const Plan& plan) const {
+    std::vector<std::string> texts;
     auto sort = PlanSort(request_.sort_by, plan.target.schema);
-    if (sort.ok() && !sort->order_by.empty()) sql += " ORDER BY " + sort->order_by;
-    return sql;
+    for (const Window& part : plan.parts) {
+      texts.push_back(SelectRows(plan.table, plan.target.columns, part, plan.cursor));
+      if (sort.ok() && !sort->order_by.empty()) texts.back() += " ORDER BY " + sort->order_by;
+    }
+    return texts;
   }
 
   Result<bool> WriteAndCommit(Plan& plan, const std::string& commit_id) {
@@ -336,8 +382,11 @@ class Offload {
   Result<SlicePlan> PlanSlice(const Plan& plan, const std::string& commit_id) const {
     const iceberg::TableMetadata& metadata = plan.target.table->metadata;
     SlicePlan slice;
-    slice.sql = SelectText(plan);
-    slice.query = source::QueryOptions{fmt::format("calve-{}", commit_id), request_.settings};
+    for (std::string& sql : SelectTexts(plan)) {
+      const std::string suffix = slice.queries.empty() ? "" : fmt::format("-{}", slice.queries.size() + 1);
+      slice.queries.push_back({std::move(sql), {fmt::format("calve-{}{}", commit_id, suffix), request_.settings}});
+    }
+    slice.readers = Readers(plan);
     slice.window = plan.window;
     for (const SelectedColumn& column : plan.target.columns) {
       bool plain = column.expression == source::QuoteIdentifier(column.name);
@@ -504,6 +553,7 @@ void AddChunk(OffloadResult&& more, OffloadResult& whole) {
 Result<OffloadResult> OffloadInChunks(const OffloadContext& context, const OffloadRequest& request) {
   ChunksDone done;
   Offload first(context, request, done);
+  const auto began = Steady::now();
   ARROW_ASSIGN_OR_RAISE(OffloadResult whole, first.Run());
   const auto& ends = first.further_ends();
   OffloadRequest next = request;
@@ -511,8 +561,16 @@ Result<OffloadResult> OffloadInChunks(const OffloadContext& context, const Offlo
   next.start_from.reset();
   next.start_at_first = false;
   for (size_t i = 0; i < ends.size(); ++i) {
-    next.until = ends[i];
-    done = {whole.rows, whole.rows_expected, whole.notes};
+    if (request.longest_micros > 0 && SecondsSince(began) * 1e6 >= static_cast<double>(request.longest_micros)) {
+      whole.backlog = true;
+      whole.notes.push_back(fmt::format("{} of {} chunks are in after {}; the rest is for the next run", i + 1,
+                                        whole.chunks,
+                                        FormatDuration(static_cast<int64_t>(SecondsSince(began)) * kMicrosPerSecond)));
+      context.progress.Note(whole.notes.back());
+      break;
+    }
+    next.until = ends[i] + request.covers_micros;
+    done = {whole.rows, whole.rows_expected, whole.bytes_read, whole.bytes, SecondsSince(began), whole.notes};
     auto more = Offload(context, next, done).Run();
     if (!more.ok()) {
       return WithContext(more.status(), fmt::format("{} of {} chunks are in, up to {}; the next", i + 1, whole.chunks,
@@ -534,8 +592,8 @@ Result<OffloadResult> OffloadInChunks(const OffloadContext& context, const Offlo
 Result<OffloadResult> OffloadTable(const OffloadContext& context, const OffloadRequest& request) {
   ARROW_ASSIGN_OR_RAISE(OffloadResult result, OffloadInChunks(context, request));
   if (!request.view.empty() && !request.dry_run) {
-    auto view = MakeView(context, {request.source_table, request.target, request.timestamp_column, request.columns,
-                                   request.view, /*create=*/true});
+    auto view = MakeView(context, {request.source_table, request.query, request.where, request.target,
+                                   request.timestamp_column, request.columns, request.view, /*create=*/true});
     // The rows are in, and the view is right with its old split as well.
     if (!view.ok()) {
       result.notes.push_back(

@@ -21,24 +21,37 @@ namespace calve::offload {
 
 struct OffloadRequest {
   std::string source_table;  // "t" or "db.t"
+  std::string query;         // a SELECT in its place, which is called `source_table` then; may be empty
+  std::string where;         // a ClickHouse condition: only rows that fulfil it are offloaded; may be empty
   catalog::TableIdent target;
   std::string layer;  // a label; may be empty
   std::string timestamp_column;
   std::string sequence_column;  // may be empty
   int64_t buffer_micros = 300 * kMicrosPerSecond;
+  // A row stands for so long a time from its timestamp on (a candle): it is offloaded when that has passed, so that the
+  // window ends that much earlier than `buffer_micros` and `until` say.
+  int64_t covers_micros = 0;
   std::optional<TimestampMicros> until;
   // Where the target has rows that calve did not put there: the watermark to begin from; begin_at_first: no watermark
   // at all.
   std::optional<TimestampMicros> start_from;
   bool start_at_first = false;
   ColumnOptions columns;
-  std::vector<std::string> partition_by;          // terms, for a new table
+  std::vector<std::string> partition_by;  // terms, for a new table
+  // A table that exists is partitioned so from now on, where it has another spec; older files stay as they are.
+  bool repartition = false;
   std::vector<std::string> sort_by;               // "a", "b desc"
   std::map<std::string, std::string> properties;  // of a new table
   std::map<std::string, std::string> settings;    // of the reading query
   int64_t memory_bytes = 512 << 20;               // of blocks in flight and open files together
   // A window with more than that is committed in chunks, one after the other.
   ChunkLimits chunk;
+  // So many queries read a window (a chunk) at once, each a part of its time. One where rows are sorted, or where
+  // merging could tell rows of two parts apart.
+  int64_t readers = 1;
+  int64_t rows_for_readers = 100'000;  // with fewer rows a second query costs more than it saves
+  // No further chunk is begun after that; what is left is for the next run (OffloadResult::backlog). 0: no limit.
+  int64_t longest_micros = 0;
   // A ClickHouse view over hot and cold rows (view.h) whose split follows the watermark; empty: none.
   std::string view;
   int64_t lease_micros = 600 * kMicrosPerSecond;  // for how long others keep away unless it is renewed; 0: no lease
@@ -66,6 +79,7 @@ struct OffloadResult {
   std::optional<int64_t> snapshot_id;  // none: nothing was committed
   Window window;
   int64_t chunks = 1;                        // commits that the window takes
+  bool backlog = false;                      // chunks are left for the next run: longest_micros has passed
   std::optional<TimestampMicros> watermark;  // after this run
   double seconds = 0;
   double seconds_planning = 0, seconds_writing = 0, seconds_committing = 0;
@@ -76,7 +90,7 @@ struct OffloadResult {
   bool created_table = false;
   LateRows late;
   std::vector<std::string> notes;
-  std::string query;                      // the SELECT (dry run)
+  std::vector<std::string> queries;       // the SELECTs (dry run)
   std::optional<journal::Lease> held_by;  // another calve works on the table: nothing was done
 };
 

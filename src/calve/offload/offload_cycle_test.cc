@@ -95,6 +95,38 @@ TEST_P(OffloadCycle, ARollbackInACycleBringsLateRowsBackInTheNext) {
   EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 4u);
 }
 
+// All that is left then are another engine's snapshot and the property, which tells of late rows that main does not
+// hold.
+TEST_P(OffloadCycle, ARollbackOfLateRowsIsNoticedAfterAnExpiry) {
+  constexpr int64_t kHour = 3600 * kMicrosPerSecond;
+  place_.request.lookback_micros = 4 * kHour;
+  Row();
+  Cycle().ValueOrDie();
+  const int64_t first = *place_.Load().metadata.current_snapshot_id;
+  place_.source.Insert({kNoon - 2 * kHour, 100, "late"});
+  EXPECT_EQ(Cycle().ValueOrDie().late.rows, 1);
+  MoveMainTo(first);
+  iceberg::Snapshot engine = *place_.Load().metadata.CurrentSnapshot();
+  engine.snapshot_id = 4711;
+  engine.parent_snapshot_id = first;
+  engine.sequence_number = place_.Load().metadata.last_sequence_number + 1;
+  engine.summary = {{"operation", "replace"}};
+  std::vector<iceberg::TableUpdate> updates = {iceberg::AddSnapshot{engine}};
+  ASSERT_TRUE(place_.OpenCatalog()->CommitTable(place_.request.target, {}, updates).ok());
+  MoveMainTo(4711);
+  updates.clear();
+  iceberg::RemoveSnapshots expired;
+  for (const auto& snapshot : place_.Load().metadata.snapshots) {
+    if (snapshot.snapshot_id != 4711) expired.snapshot_ids.push_back(snapshot.snapshot_id);
+  }
+  for (const auto& [name, ref] : place_.Load().metadata.refs) {
+    if (name != "main") updates.push_back(iceberg::RemoveSnapshotRef{name});
+  }
+  updates.push_back(expired);
+  ASSERT_TRUE(place_.OpenCatalog()->CommitTable(place_.request.target, {}, updates).ok());
+  EXPECT_EQ(Cycle().ValueOrDie().late.rows, 1);
+}
+
 // The table is changed by a commit of its own, before the window's: what it returns is not what was planned on.
 TEST_P(OffloadCycle, ARollbackBeforeANewColumnIsAdded) {
   Row();
@@ -174,6 +206,25 @@ TEST_P(ChunkedLoad, WhatIsInStaysInAndIsNotReadAgain) {
   EXPECT_EQ(rest.window.from, kNoon + 2 * kHour - 1);
   EXPECT_EQ(rest.rows, 6);
   EXPECT_EQ(Windows(), whole_);
+}
+
+// Of the whole load, not of the chunk at hand: the time left is told from it.
+TEST_P(ChunkedLoad, ItsProgressGoesOn) {
+  FaultList none;
+  OffloadProcess process(place_, none);
+  const OffloadResult result = process.Run().ValueOrDie();
+  Progress before;
+  std::vector<int64_t> committing;
+  for (const Progress& now : process.told) {
+    EXPECT_GE(now.rows, before.rows);
+    EXPECT_GE(now.seconds, before.seconds);
+    EXPECT_GE(now.bytes_written, before.bytes_written);
+    EXPECT_TRUE(now.phase != "reading" || now.rows_expected == 10) << now.rows_expected;
+    if (now.phase == "committing") committing.push_back(now.rows);
+    before = now;
+  }
+  EXPECT_THAT(committing, ::testing::ElementsAre(4, 8, 10));
+  EXPECT_EQ(before.bytes_written, result.bytes);
 }
 
 TEST_P(ChunkedLoad, ADryRunTellsHowMany) {

@@ -5,7 +5,9 @@
 #include <thread>
 
 #include "calve/offload/block_queue.h"
+#include "calve/offload/block_reader.h"
 #include "calve/offload/cursor_check.h"
+#include "calve/source/testing_fake_source.h"
 
 namespace calve::offload {
 namespace {
@@ -56,6 +58,78 @@ TEST(BlockQueue, LetsAWaitingProducerGoWhenTheConsumerGivesUp) {
   std::thread producer([&] { EXPECT_FALSE(queue.Push(Block(10), 0)); });
   queue.Cancel();
   producer.join();
+}
+
+// Answers with as many rows as the query's text says, or an error; counts how many are asked at once.
+class CountingSource : public source::TestingFakeSource {
+ public:
+  CountingSource() : TestingFakeSource([](const std::string&) { return Rows{}; }) {}
+  Result<std::unique_ptr<source::BlockStream>> Query(const std::string& sql, const source::QueryOptions&) override {
+    if (sql == "refused") return MakeError(ErrorKind::kRetry, "refused");
+    return std::make_unique<Stream>(*this, std::stoll(sql));
+  }
+  std::atomic<int> open{0}, most{0}, begun{0};
+
+ private:
+  class Stream : public source::BlockStream {
+   public:
+    Stream(CountingSource& source, int64_t blocks) : source_(source), left_(blocks) {
+      ++source_.begun;
+      const int open = ++source_.open;
+      int most = source_.most;
+      while (most < open && !source_.most.compare_exchange_weak(most, open)) {
+      }
+    }
+    ~Stream() override { --source_.open; }
+    Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      if (left_ == 0) return nullptr;
+      --left_;
+      bytes_ += 100;
+      return Block(1);
+    }
+    int64_t bytes_read() const override { return bytes_; }
+
+   private:
+    CountingSource& source_;
+    int64_t left_, bytes_ = 0;
+  };
+};
+
+TEST(BlockReader, AllQueriesAreReadByAFewThreads) {
+  CountingSource source;
+  BlockQueue queue(1 << 20);
+  StopToken stop;
+  BlockReader reader(source, {{"3", {}}, {"0", {}}, {"5", {}}, {"2", {}}, {"4", {}}}, 2, queue, stop);
+  int blocks = 0;
+  auto item = queue.Pop().ValueOrDie();
+  for (; item.block; item = queue.Pop().ValueOrDie()) ++blocks;
+  EXPECT_EQ(blocks, 14);
+  EXPECT_EQ(item.wire_bytes, 1400);
+  EXPECT_EQ(source.most, 2);
+  EXPECT_EQ(source.begun, 5);
+}
+
+TEST(BlockReader, TheFirstErrorEndsThemAll) {
+  CountingSource source;
+  BlockQueue queue(1 << 20);
+  StopToken stop;
+  BlockReader reader(source, {{"1", {}}, {"refused", {}}, {"1000000", {}}, {"1000000", {}}}, 2, queue, stop);
+  auto item = queue.Pop();
+  while (item.ok() && item->block) item = queue.Pop();
+  EXPECT_EQ(KindOf(item.status()), ErrorKind::kRetry) << item.status();
+}
+
+TEST(BlockReader, AStopEndsIt) {
+  CountingSource source;
+  BlockQueue queue(1 << 20);
+  StopToken stop;
+  BlockReader reader(source, {{"1000000", {}}, {"1000000", {}}}, 2, queue, stop);
+  ASSERT_TRUE(queue.Pop().ok());
+  stop.RequestStop(15);
+  auto item = queue.Pop();
+  while (item.ok() && item->block) item = queue.Pop();
+  EXPECT_EQ(KindOf(item.status()), ErrorKind::kStopped) << item.status();
 }
 
 TEST(CursorCheck, AcceptsTheWindowsEndAndRefusesItsStart) {

@@ -32,6 +32,8 @@ class World : public ModelWorld {
  public:
   World(CatalogKind kind, uint64_t seed) : ModelWorld(kind, seed) {
     place_.source.SetNow(kNoon);
+    place_.request.readers = 1 + static_cast<int64_t>(Below(3));
+    place_.request.rows_for_readers = 1;
     if (Chance(2)) place_.request.chunk.rows = 1 + static_cast<int64_t>(Below(4));
   }
 

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "calve/offload/reconcile.h"
+#include "calve/offload/source_select.h"
 #include "calve/offload/table_lease.h"
 
 namespace calve::offload {
@@ -42,7 +43,7 @@ Result<ReconcileRequest> ReconcileRequestOf(const VerifyContext& context, const 
     if (CanBeMended(bucket)) reconcile.buckets[bucket.start] = BucketRows{bucket.rows_hot, bucket.rows_cold};
   }
   if (request.cold_only) return reconcile;
-  ARROW_ASSIGN_OR_RAISE(auto table, source::DescribeTable(*context.source, request.source_table));
+  ARROW_ASSIGN_OR_RAISE(auto table, DescribeRows(*context.source, request.source_table, request.query, request.where));
   const bool has_cursor = std::find(found.key.begin(), found.key.end(), request.timestamp_column) != found.key.end();
   reconcile.key_spans_time = ReadsMerged(table.engine) && !found.key.empty() && !has_cursor;
   return reconcile;

@@ -278,8 +278,8 @@ class Retire {
   // A view over both takes rows behind its split from hot.
   Status GuardViews() {
     if (!request_.view.empty()) {
-      auto moved = MakeView(context_, {request_.source_table, request_.target, request_.timestamp_column,
-                                       request_.columns, request_.view, /*create=*/true});
+      auto moved = MakeView(context_, {request_.source_table, /*query=*/"", /*where=*/"", request_.target,
+                                       request_.timestamp_column, request_.columns, request_.view, /*create=*/true});
       ARROW_RETURN_NOT_OK(WithContext(moved.status(), "nothing was dropped, for the view could not be refreshed"));
     }
     const std::string path = storage::LocalPath(target_location_);

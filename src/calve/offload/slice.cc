@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "calve/datafile/conform.h"
-#include "calve/offload/block_reader.h"
 #include "calve/offload/cursor_check.h"
 
 namespace calve::offload {
@@ -74,9 +73,9 @@ Status Drain(BlockQueue& queue, Sink& sink, const StopToken& stop, const SlicePr
   while (true) {
     ARROW_RETURN_NOT_OK(stop.Check());
     ARROW_ASSIGN_OR_RAISE(BlockQueue::Item item, queue.Pop());
+    bytes_read = std::max(bytes_read, item.wire_bytes);  // threads may push theirs in another order than they counted
     if (!item.block) return Status::OK();
     ARROW_RETURN_NOT_OK(sink.Take(item.block));
-    bytes_read = item.wire_bytes;
     progress(sink.rows(), bytes_read, sink.bytes_written());
   }
 }
@@ -85,16 +84,15 @@ Status Drain(BlockQueue& queue, Sink& sink, const StopToken& stop, const SlicePr
 
 Result<SliceResult> WriteSlice(source::Source& source, storage::FileIO& file_io, const SlicePlan& plan,
                                const StopToken& stop, const SliceProgress& progress) {
-  ARROW_ASSIGN_OR_RAISE(auto stream, source.Query(plan.sql, plan.query));
   BlockQueue queue(plan.queue_bytes_max);
   Sink sink(file_io, plan);
   int64_t bytes_read = 0;
   Status drained;
   {
-    BlockReader reader(*stream, queue, stop);
+    BlockReader reader(source, plan.queries, plan.readers, queue, stop);
     drained = Drain(queue, sink, stop, progress, bytes_read);
   }
-  auto result = drained.ok() ? sink.Finish(stream->bytes_read()) : Result<SliceResult>(drained);
+  auto result = drained.ok() ? sink.Finish(bytes_read) : Result<SliceResult>(drained);
   if (!result.ok()) {
     // What went wrong first is what the operator needs to know; leftovers of a failed clean-up are found by orphan
     // removal.

@@ -9,6 +9,7 @@
 
 #include "calve/base/stop.h"
 #include "calve/datafile/data_file_writer.h"
+#include "calve/offload/block_reader.h"
 #include "calve/offload/progress.h"
 #include "calve/offload/window.h"
 #include "calve/source/source.h"
@@ -16,8 +17,10 @@
 namespace calve::offload {
 
 struct SlicePlan {
-  std::string sql;  // the SELECT, all columns of the target's that the source has
-  source::QueryOptions query;
+  // SELECTs of all columns of the target's that the source has; together the window's rows, in no particular order
+  // where there are several.
+  std::vector<ReadQuery> queries;
+  int64_t readers = 1;  // so many queries at once
   Window window;
   std::string cursor_column;    // in the result; every row is checked to lie in the window. Empty: it was left out
   std::string sequence_column;  // empty: none
@@ -36,8 +39,8 @@ struct SliceResult {
 // Called on the writing thread after each block: rows, bytes read, bytes written so far.
 using SliceProgress = std::function<void(int64_t rows, int64_t bytes_read, int64_t bytes_written)>;
 
-// Reads and decodes in one thread, casts and encodes in others. On any error the files begun are deleted. `source`,
-// `file_io` and `stop` are borrowed.
+// Reads and decodes in `readers` threads, casts and encodes in others. On any error the files begun are deleted.
+// `source`, `file_io` and `stop` are borrowed.
 Result<SliceResult> WriteSlice(source::Source& source, storage::FileIO& file_io, const SlicePlan& plan,
                                const StopToken& stop, const SliceProgress& progress);
 

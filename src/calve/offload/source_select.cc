@@ -15,6 +15,37 @@ std::string SelectList(const std::vector<SelectedColumn>& columns) {
 
 }  // namespace
 
+Result<source::SourceTable> DescribeRows(source::Source& source, const std::string& table, const std::string& query,
+                                         const std::string& where) {
+  ARROW_ASSIGN_OR_RAISE(auto described, query.empty() ? source::DescribeTable(source, table)
+                                                      : source::DescribeQuery(source, table, query));
+  if (where.empty()) return described;
+  auto checked = source::QueryRows(
+      source, fmt::format("DESCRIBE TABLE (SELECT 1 FROM {} WHERE (\n{}\n))", FromClause(described), where));
+  if (!checked.ok() && KindOf(checked.status()) != ErrorKind::kRetry && KindOf(checked.status()) != ErrorKind::kStopped) {
+    return WithContext(WithKind(checked.status(), ErrorKind::kConfig,
+                                "Write a ClickHouse condition over the table's columns, such as \"venue != 'test'\"."),
+                       fmt::format("the condition of {}.{}, {}", described.database, described.name, where));
+  }
+  ARROW_RETURN_NOT_OK(checked.status());
+  described.row_filter = where;
+  return described;
+}
+
+std::string RowsClause(const source::SourceTable& table, const std::string& predicate) {
+  const std::string rows = fmt::format("{}{} WHERE {}{}", FromClause(table), ReadsMerged(table.engine) ? " FINAL" : "",
+                                       predicate, AndAlive(table));
+  if (table.row_filter.empty()) return rows;
+  std::string names;
+  for (const source::SourceColumn& column : table.columns) {
+    if (column.default_kind == "EPHEMERAL") continue;
+    names += (names.empty() ? "" : ", ") + source::QuoteIdentifier(column.name);
+  }
+  // In a query of its own, where no expression of the outer one takes the place of a column that the filter names. The
+  // line breaks end a comment that it may end with.
+  return fmt::format("(SELECT {} FROM {} AND (\n{}\n)) AS {}", names, rows, table.row_filter, kTableAlias);
+}
+
 std::string AndAlive(const source::SourceTable& table) {
   const MergeRules rules = MergeRulesOf(table);
   if (rules.sign_column.empty()) return "";
@@ -23,8 +54,7 @@ std::string AndAlive(const source::SourceTable& table) {
 
 std::string SelectRows(const source::SourceTable& table, const std::vector<SelectedColumn>& columns,
                        const Window& window, const Cursor& cursor) {
-  return fmt::format("SELECT {} FROM {}{} WHERE {}{}", SelectList(columns), FromClause(table),
-                     ReadsMerged(table.engine) ? " FINAL" : "", WindowPredicate(window, cursor), AndAlive(table));
+  return fmt::format("SELECT {} FROM {}", SelectList(columns), RowsClause(table, WindowPredicate(window, cursor)));
 }
 
 std::string SelectDeletedKeys(const source::SourceTable& table, const std::vector<SelectedColumn>& key,

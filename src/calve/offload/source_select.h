@@ -10,8 +10,17 @@
 
 namespace calve::offload {
 
+// The table, or the query in its place, with the filter that the caller gives it. An empty `query` and `where` are
+// none. kConfig where one of them is not what ClickHouse understands.
+Result<source::SourceTable> DescribeRows(source::Source& source, const std::string& table, const std::string& query,
+                                         const std::string& where);
+
 // " AND …" where merged rows may say that there is none; else empty.
 std::string AndAlive(const source::SourceTable& table);
+
+// "`db`.`table` AS _t FINAL WHERE <predicate>": the rows that are offloaded, of those that fulfil the predicate; merged
+// where the engine merges, without deleted ones, and with the table's filter.
+std::string RowsClause(const source::SourceTable& table, const std::string& predicate);
 
 // Rows of a window, merged where the engine merges. Without an ORDER BY.
 std::string SelectRows(const source::SourceTable& table, const std::vector<SelectedColumn>& columns,

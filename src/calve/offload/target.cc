@@ -1,6 +1,10 @@
 #include "calve/offload/target.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+
+#include "calve/iceberg/utf8.h"
 
 namespace calve::offload {
 namespace {
@@ -42,6 +46,17 @@ std::map<std::string, std::string> NewTableProperties(const OffloadRequest& requ
   return properties;
 }
 
+// ClickHouse's comment on the table, where there is one; it is worth no failure.
+void AddComment(source::Source& source, const source::SourceTable& table,
+                std::map<std::string, std::string>& properties) {
+  if (!table.query.empty()) return;
+  auto rows =
+      source::QueryRows(source, fmt::format("SELECT comment FROM system.tables WHERE database = {} AND name = {}",
+                                            source::QuoteString(table.database), source::QuoteString(table.name)));
+  if (!rows.ok() || rows->empty() || rows->front().front().empty()) return;
+  if (iceberg::IsUtf8(rows->front().front())) properties.emplace("comment", rows->front().front());
+}
+
 Status CheckWritable(const iceberg::TableMetadata& metadata) {
   if (metadata.format_version > 2) {
     return MakeError(
@@ -81,7 +96,7 @@ Result<std::vector<SelectedColumn>> SelectColumns(source::Source& source, const 
                                                   const ColumnOptions& options) {
   ARROW_ASSIGN_OR_RAISE(DraftColumns draft, DraftSelect(table, options));
   ARROW_ASSIGN_OR_RAISE(auto types, AskTypes(source, table, draft));
-  return FinishSelect(std::move(draft), types, options);
+  return FinishSelect(std::move(draft), types);
 }
 
 Result<SortPlan> PlanSort(const std::vector<std::string>& terms, const iceberg::Schema& schema) {
@@ -125,6 +140,7 @@ Result<Target> PlanTarget(const OffloadContext& context, const OffloadRequest& r
     ARROW_ASSIGN_OR_RAISE(SortPlan sort, PlanSort(request.sort_by, target.schema));
     target.create.order = target.order = sort.order;
     target.create.properties = NewTableProperties(request);
+    AddComment(context.source, table, target.create.properties);
     return target;
   }
   ARROW_RETURN_NOT_OK(WithContext(CheckWritable(loaded->metadata), request.target.ToString()));
@@ -140,8 +156,12 @@ Result<Target> PlanTarget(const OffloadContext& context, const OffloadRequest& r
     };
     const auto& has = loaded->metadata.spec().fields;
     if (!std::equal(asked.fields.begin(), asked.fields.end(), has.begin(), has.end(), same)) {
+      if (request.repartition) target.new_spec = std::move(asked);
       target.notes.push_back(
-          "the target exists with another partition spec than --partition-by asks for; its own is used");
+          target.new_spec ? fmt::format("the target is partitioned by {} from now on; older files stay as they are",
+                                        fmt::join(request.partition_by, ", "))
+                          : "the target exists with another partition spec than --partition-by asks for; its own "
+                            "is used (--repartition changes it)");
     }
   }
   ARROW_ASSIGN_OR_RAISE(SortPlan sort, PlanSort(request.sort_by, target.schema));
@@ -164,6 +184,12 @@ Status ChangeTable(const OffloadContext& context, const OffloadRequest& request,
   const iceberg::TableMetadata& metadata = target.table->metadata;
   SchemaChange change;
   if (target.schema_changed) change = ChangeSchema(metadata, target.schema);
+  if (target.new_spec) {
+    change.requirements.push_back(iceberg::AssertTableUuid{metadata.table_uuid});
+    change.requirements.push_back(iceberg::AssertDefaultSpecId{metadata.default_spec_id});
+    change.updates.push_back(iceberg::AddPartitionSpec{*target.new_spec});
+    change.updates.push_back(iceberg::SetDefaultSpec{-1});
+  }
   bool new_order = !target.order.fields.empty() && FindOrder(metadata, target.order) == 0;
   if (new_order) {
     iceberg::SortOrder added = target.order;
@@ -186,7 +212,7 @@ Status ChangeTable(const OffloadContext& context, const OffloadRequest& request,
 
 Status PrepareTarget(const OffloadContext& context, const OffloadRequest& request, Target& target) {
   if (target.table) {
-    ARROW_RETURN_NOT_OK(WithContext(ChangeTable(context, request, target), "changing the target's schema"));
+    ARROW_RETURN_NOT_OK(WithContext(ChangeTable(context, request, target), "changing the target"));
   } else {
     auto created = context.catalog.CreateTable(request.target, target.create);
     if (!created.ok() && KindOf(created.status()) == ErrorKind::kAlreadyExists) {

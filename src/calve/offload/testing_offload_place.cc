@@ -93,8 +93,8 @@ std::vector<iceberg::DataFile> WriteRows(storage::FileIO& file_io, const iceberg
   RowsSource engine;
   engine.InsertBlock(rows);
   SlicePlan slice;
-  slice.sql = "SELECT `ts`, `id`, `symbol`";
-  if (metadata.schema().FindField("extra")) slice.sql += ", `extra`";
+  slice.queries = {{"SELECT `ts`, `id`, `symbol`", {}}};
+  if (metadata.schema().FindField("extra")) slice.queries[0].sql += ", `extra`";
   slice.window.to = INT64_MAX;
   slice.write = {metadata.schema(), metadata.spec(), metadata.location + "/data", RandomUuid()};
   StopToken stop;

@@ -63,10 +63,11 @@ class OffloadProcess : public ProgressSink {
   Result<RepairResult> Repair();
   catalog::FaultInjectingCatalog& catalog() { return catalog_; }
 
-  void Update(const Progress&) override {}
+  void Update(const Progress& progress) override { told.push_back(progress); }
   void Note(const std::string& text) override { notes.push_back(text); }
 
   std::vector<std::string> notes;
+  std::vector<Progress> told;
 
  private:
   OffloadPlace& place_;

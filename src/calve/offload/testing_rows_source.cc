@@ -283,7 +283,12 @@ Result<std::unique_ptr<BlockStream>> RowsSource::Query(const std::string& sql, c
     std::lock_guard lock(mutex_);
     return text_.Query(sql, options);
   }
-  if (before_rows && !deleted) std::exchange(before_rows, nullptr)();
+  std::function<void()> before;
+  {
+    std::lock_guard lock(mutex_);
+    if (!deleted) before = std::exchange(before_rows, nullptr);
+  }
+  if (before) before();
   std::lock_guard lock(mutex_);
   ARROW_ASSIGN_OR_RAISE(auto rows, deleted ? DeletedKeys(sql) : Matching(sql));
   return std::make_unique<RowStream>(std::move(rows), SelectedNames(sql), rows_per_block);

@@ -46,7 +46,8 @@ class RowsSource : public source::Source {
   // As FINAL shows them, deleted ones among them: the newest version of each row; all rows of a MergeTree.
   std::vector<SourceRow> NewestVersions() const;
 
-  // Once, when the rows of a window are asked for: what happens between a window's plan and its commit.
+  // Once, when the rows of a window are asked for: what happens between a window's plan and its commit. Called by the
+  // thread that reads.
   std::function<void()> before_rows;
   int64_t rows_per_block = 3;
 

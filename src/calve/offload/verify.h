@@ -14,6 +14,7 @@ namespace calve::offload {
 
 struct VerifyRequest {
   std::string source_table;  // empty with cold_only
+  std::string query, where;  // as the offload was given them
   catalog::TableIdent target;
   std::string timestamp_column;         // may be empty with cold_only: then there are no buckets
   ColumnOptions columns;                // as the offload was given them

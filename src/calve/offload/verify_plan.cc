@@ -56,7 +56,8 @@ class Planner {
   }
 
   Status MatchHot() {
-    ARROW_ASSIGN_OR_RAISE(plan_.table, source::DescribeTable(*context_.source, request_.source_table));
+    ARROW_ASSIGN_OR_RAISE(plan_.table,
+                          DescribeRows(*context_.source, request_.source_table, request_.query, request_.where));
     ARROW_ASSIGN_OR_RAISE(plan_.cursor, ResolveCursor(plan_.table, request_.timestamp_column));
     OffloadRequest offload;
     offload.source_table = request_.source_table;

@@ -84,7 +84,7 @@ std::string ViewPlan::CreateText() const {
 }
 
 Result<ViewPlan> PlanView(const source::SourceTable& table, const Cursor& cursor,
-                          const std::vector<SelectedColumn>& columns, bool final, const iceberg::TableMetadata& target,
+                          const std::vector<SelectedColumn>& columns, const iceberg::TableMetadata& target,
                           TimestampMicros watermark, const std::string& name) {
   ARROW_ASSIGN_OR_RAISE(const ViewName view, ParseViewName(name, table));
   ARROW_ASSIGN_OR_RAISE(const std::string cold_table, ColdTable(target));
@@ -121,14 +121,15 @@ Result<ViewPlan> PlanView(const source::SourceTable& table, const Cursor& cursor
   const std::string hot_cursor = CursorName(cursor);
   // Rows that no window ever takes stay visible where they are.
   const std::string or_null = cursor.nullable ? fmt::format(" OR {} IS NULL", hot_cursor) : "";
-  plan.query = fmt::format("SELECT {} FROM {}{} WHERE ({} > {}{}){} UNION ALL SELECT {} FROM {} WHERE {}.{} <= {}", hot,
-                           FromClause(table), final ? " FINAL" : "", hot_cursor, split, or_null, AndAlive(table), cold,
-                           cold_table, kColdAlias, QuoteIdentifier(cursor.column), split);
+  plan.query = fmt::format("SELECT {} FROM {} UNION ALL SELECT {} FROM {} WHERE {}.{} <= {}", hot,
+                           RowsClause(table, fmt::format("({} > {}{})", hot_cursor, split, or_null)), cold, cold_table,
+                           kColdAlias, QuoteIdentifier(cursor.column), split);
   return plan;
 }
 
 Result<ViewPlan> MakeView(const OffloadContext& context, const ViewRequest& request) {
-  ARROW_ASSIGN_OR_RAISE(const auto table, source::DescribeTable(context.source, request.source_table));
+  ARROW_ASSIGN_OR_RAISE(const auto table,
+                        DescribeRows(context.source, request.source_table, request.query, request.where));
   ARROW_ASSIGN_OR_RAISE(const Cursor cursor, ResolveCursor(table, request.timestamp_column));
   ARROW_ASSIGN_OR_RAISE(const auto columns, SelectColumns(context.source, table, request.columns));
   constexpr const char* kOffloadFirst = "Offload the table once; then the view can be made.";
@@ -141,8 +142,8 @@ Result<ViewPlan> MakeView(const OffloadContext& context, const ViewRequest& requ
     return MakeError(ErrorKind::kNotFound, fmt::format("{} has no watermark yet", request.target.ToString()),
                      kOffloadFirst);
   }
-  ARROW_ASSIGN_OR_RAISE(ViewPlan plan, PlanView(table, cursor, columns, ReadsMerged(table.engine), target->metadata,
-                                                watermark->stamp.window_to, request.name));
+  ARROW_ASSIGN_OR_RAISE(ViewPlan plan,
+                        PlanView(table, cursor, columns, target->metadata, watermark->stamp.window_to, request.name));
   if (request.create) {
     Status created = context.source.Execute(plan.CreateText(), {});
     if (!created.ok() && MessageOf(created).find("PATH_ACCESS_DENIED") != std::string::npos) {

@@ -23,14 +23,15 @@ struct ViewPlan {
 
 // Pure. `columns` are what the source offers (SelectColumns). Columns have the source's types, with
 // SimpleAggregateFunction and AggregateFunction resolved; cold rows from before a column existed show its type's
-// default, as ClickHouse itself does. `final`: hot is read merged. kUnsupported where ClickHouse cannot read the target
+// default, as ClickHouse itself does. kUnsupported where ClickHouse cannot read the target
 // by a table function that calve knows; kConfig where no column is in both.
 Result<ViewPlan> PlanView(const source::SourceTable& table, const Cursor& cursor,
-                          const std::vector<SelectedColumn>& columns, bool final, const iceberg::TableMetadata& target,
+                          const std::vector<SelectedColumn>& columns, const iceberg::TableMetadata& target,
                           TimestampMicros watermark, const std::string& name);
 
 struct ViewRequest {
   std::string source_table;
+  std::string query, where;  // as OffloadRequest's
   catalog::TableIdent target;
   std::string timestamp_column;
   ColumnOptions columns;

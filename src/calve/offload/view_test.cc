@@ -25,13 +25,12 @@ SelectedColumn Column(const std::string& name, const std::string& type) {
 class View : public ::testing::Test {
  protected:
   Result<ViewPlan> Plan(const std::string& name = "") {
-    return PlanView(table_, cursor_, columns_, final_, target_, kSplit, name);
+    return PlanView(table_, cursor_, columns_, target_, kSplit, name);
   }
 
   source::SourceTable table_ = MakeSourceTable({{"ts", "DateTime64(3, 'UTC')"}, {"price", "Decimal(18, 8)"}});
   Cursor cursor_{"ts", 3, true, false};
   std::vector<SelectedColumn> columns_ = {Column("ts", "DateTime64(3, 'UTC')"), Column("price", "Decimal(18, 8)")};
-  bool final_ = false;
   iceberg::TableMetadata target_ = MakeMetadata({Field(1, "ts", true, iceberg::Type::Of(iceberg::TypeId::kTimestampTz)),
                                                  Field(2, "price", false, iceberg::Type::Decimal(38, 8))});
 };
@@ -51,7 +50,7 @@ TEST_F(View, ShowsEachRowOnceOnEitherSideOfTheSplit) {
 
 TEST_F(View, KeepsRowsThatNoWindowTakesAndReadsMergingEnginesMerged) {
   cursor_.nullable = true;
-  final_ = true;
+  table_.engine = "ReplacingMergeTree";
   EXPECT_THAT(Plan()->query,
               HasSubstr("AS _t FINAL WHERE (_t.`ts` > toDateTime64('2024-08-09 00:15:58.342', 3, 'UTC') OR "
                         "_t.`ts` IS NULL) UNION"));

@@ -146,19 +146,21 @@ std::optional<CommitTrace> FindCommit(const iceberg::TableMetadata& metadata, co
   const iceberg::Snapshot* step = metadata.CurrentSnapshot();
   const iceberg::Snapshot* oldest = step;
   for (size_t i = 0; step && i < metadata.snapshots.size(); ++i) {
-    if (has_id(*step)) return CommitTrace{step->snapshot_id, true};
+    if (has_id(*step)) return CommitTrace{step->snapshot_id, true, true};
     oldest = step;
     step = step->parent_snapshot_id ? metadata.FindSnapshot(*step->parent_snapshot_id) : nullptr;
   }
   for (const iceberg::Snapshot& snapshot : metadata.snapshots) {
-    if (has_id(snapshot)) return CommitTrace{snapshot.snapshot_id, false};
+    if (has_id(snapshot)) return CommitTrace{snapshot.snapshot_id, false, true};
   }
   auto property = ReadProperty(metadata);
   if (property.ok() && *property && (*property)->keys["calve.commit-id"] == commit_id) {
     // Its snapshot has expired. It was main's if it is older than what is left of main's history (as ReadWatermark has
     // it), and not if that history is whole: then main was rolled back to before it.
     const bool cut_off = oldest && oldest->parent_snapshot_id && !metadata.FindSnapshot(*oldest->parent_snapshot_id);
-    return CommitTrace{(*property)->snapshot_id, cut_off && (*property)->sequence_number < oldest->sequence_number};
+    const bool is_parent = cut_off && oldest->parent_snapshot_id == (*property)->snapshot_id;
+    return CommitTrace{(*property)->snapshot_id, cut_off && (*property)->sequence_number < oldest->sequence_number,
+                       is_parent || !cut_off};
   }
   return std::nullopt;
 }

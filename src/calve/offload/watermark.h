@@ -59,6 +59,10 @@ struct CommitTrace {
   // An ancestor of main's tip (or the tip); where only the property still tells of it, one that the history was cut off
   // behind.
   bool on_main = false;
+  // Where the history is cut off before it, `on_main` is told by age alone: main may have been rolled back to before
+  // the snapshot, gone on with another one, and then been cut off. True where that cannot be: the snapshot is there, or
+  // the parent of the oldest one that is.
+  bool is_certain = false;
 };
 std::optional<CommitTrace> FindCommit(const iceberg::TableMetadata& metadata, const std::string& commit_id);
 

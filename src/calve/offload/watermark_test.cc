@@ -173,6 +173,17 @@ TEST(Watermark, ACommitThatExpiredUnderOthersIsOnMain) {
   RemoveSnapshot(metadata, 1);
   RemoveSnapshot(metadata, 2);
   EXPECT_TRUE(FindCommit(metadata, "commit-2")->on_main);
+  EXPECT_TRUE(FindCommit(metadata, "commit-2")->is_certain) << "it is the parent of the oldest that is left";
+}
+
+// A rollback to before it, another engine's commit, and an expiry would leave the same behind.
+TEST(Watermark, ThatACommitIsOnMainIsNotCertainOnceOthersAreBetween) {
+  auto metadata = TwoCommits();
+  AddSnapshotOnMain(metadata, 3, {});
+  AddSnapshotOnMain(metadata, 4, {});
+  for (int64_t gone : {1, 2, 3}) RemoveSnapshot(metadata, gone);
+  EXPECT_TRUE(FindCommit(metadata, "commit-2")->on_main);
+  EXPECT_FALSE(FindCommit(metadata, "commit-2")->is_certain);
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ std::string CursorLiteral(TimestampMicros micros, const Cursor& cursor) {
 }
 
 std::string FromClause(const source::SourceTable& table) {
+  if (!table.query.empty()) return fmt::format("(\n{}\n) AS {}", table.query, kTableAlias);
   return fmt::format("{}.{} AS {}", source::QuoteIdentifier(table.database), source::QuoteIdentifier(table.name),
                      kTableAlias);
 }

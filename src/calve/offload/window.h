@@ -36,7 +36,7 @@ Window PlanWindow(std::optional<TimestampMicros> watermark, TimestampMicros now,
 // How queries call the source table: a qualified name means the table's own column, also beside an expression of that
 // name.
 inline constexpr const char* kTableAlias = "_t";
-// "`db`.`table` AS _t"
+// "`db`.`table` AS _t", or "(SELECT …) AS _t"
 std::string FromClause(const source::SourceTable& table);
 // "_t.`ts`"
 std::string CursorName(const Cursor& cursor);

@@ -19,6 +19,17 @@ namespace {
 constexpr size_t kIdleMax = 4;
 constexpr auto kStopPoll = std::chrono::milliseconds(50);
 
+// A key like toYYYYMMDD(ts) of a time without a zone was computed in the time zone of the process that inserted the
+// rows. This one may have another (TZ), and ClickHouse would then, without an error, pass over parts that do hold rows
+// of a window. Where there are such keys, it is not to prune by them. The answer: what to SET, or nothing.
+constexpr std::string_view kSettingsForZonelessKeys = R"(
+SELECT arrayStringConcat(arrayFilter(x -> x != '', [
+    countIf(c.is_in_partition_key AND match(t.partition_key, '[a-zA-Z0-9_][(]')) > 0 ? 'use_partition_pruning = 0' : '',
+    countIf(c.is_in_sorting_key AND match(t.sorting_key, '[a-zA-Z0-9_][(]')) > 0 ? 'use_primary_key = 0' : '']), ', ')
+FROM system.columns AS c INNER JOIN system.tables AS t ON c.database = t.database AND c.table = t.name
+WHERE c.database NOT ILIKE 'information_schema' AND c.database != 'system' AND t.database != 'system'
+    AND t.engine LIKE '%MergeTree' AND c.type LIKE '%DateTime%' AND position(c.type, char(39)) = 0)";
+
 // A chdb result's bytes without a copy: the result goes when the last slice of them goes.
 class ChdbBuffer : public arrow::Buffer {
  public:
@@ -128,6 +139,9 @@ Result<std::shared_ptr<ChdbEngine>> ChdbEngine::Open(const ChdbLibrary& library,
   std::shared_ptr<ChdbEngine> engine(
       new ChdbEngine(library, std::filesystem::absolute(directory).lexically_normal().string(), database, stop));
   ARROW_ASSIGN_OR_RAISE(engine->anchor_, engine->Connect({}));  // now, so that what is wrong is said now
+  ARROW_ASSIGN_OR_RAISE(auto settings, engine->Take(library.query(*engine->anchor_, kSettingsForZonelessKeys.data(),
+                                                                  kSettingsForZonelessKeys.size(), "TSVRaw", 6)));
+  engine->settings_for_keys_ = settings->ToString();
   return engine;
 }
 
@@ -139,7 +153,7 @@ Result<ChdbLibrary::Connection**> ChdbEngine::Connect(const std::map<std::string
     return MakeError(ErrorKind::kFailed, "the embedded ClickHouse does not start in " + directory_,
                      "see its own words on stderr; a process can have one such directory open at a time");
   }
-  std::string set;
+  std::string set = settings_for_keys_.find('=') == std::string::npos ? "" : "SET " + settings_for_keys_;
   for (const auto& [name, value] : settings) {
     set += (set.empty() ? "SET " : ", ") + QuoteIdentifier(name) + " = " + QuoteString(value);
   }

@@ -87,6 +87,8 @@ class ChdbEngine : public std::enable_shared_from_this<ChdbEngine> {
 
   // Set by Open, and never used: closing the last connection would shut the engine down.
   ChdbLibrary::Connection** anchor_ = nullptr;
+  // Set by Open: in force on every connection made after it. "a = 0, b = 0", or without "=".
+  std::string settings_for_keys_;
 
   std::mutex mutex_;
   std::condition_variable_any wake_;

@@ -55,7 +55,8 @@ ChdbLibrary FakeLibrary() {
     std::lock_guard lock(stage->mutex);
     stage->queries.push_back(text);
     if (text.starts_with("KILL")) stage->killed = true;
-    return New(text.find("SELECT") == std::string::npos ? FakeResult{} : stage->whole);
+    const bool about_itself = text.find("system.") != std::string::npos;
+    return New(about_itself || text.find("SELECT") == std::string::npos ? FakeResult{} : stage->whole);
   };
   library.stream_query = [](ChdbLibrary::Connection*, const char*, size_t, const char*, size_t) {
     return New(stage->stream);

@@ -139,6 +139,39 @@ TEST_F(ChdbSourceTest, SettingsHoldForTheirQueryOnly) {
             std::string::npos);
 }
 
+TEST_F(ChdbSourceTest, KeysWithoutAZoneHideNoRowsFromAnotherTimeZone) {
+  const QueryOptions east{"", {{"session_timezone", "Pacific/Kiritimati"}}},
+      west{"", {{"session_timezone", "Pacific/Pago_Pago"}}};
+  const std::vector<std::string> keys = {"PARTITION BY toYYYYMMDD(ts) ORDER BY (n, ts)", "ORDER BY (toDate(ts), n)",
+                                         "PARTITION BY (n % 2, toDate(ts)) ORDER BY (toStartOfDay(ts), n) "};
+  for (const auto& key : keys) {
+    auto source = Open().ValueOrDie();
+    ASSERT_TRUE(source
+                    ->Execute("CREATE TABLE t (n UInt64, ts DateTime64(3)) ENGINE = MergeTree " + key +
+                                  " SETTINGS index_granularity = 2",
+                              east)
+                    .ok());
+    ASSERT_TRUE(
+        source
+            ->Execute(
+                "INSERT INTO t SELECT number, fromUnixTimestamp64Milli(toInt64(1723075200000 + number * 3600000)) "
+                "FROM numbers(100)",
+                east)
+            .ok());
+    source = nullptr;
+    source = Open().ValueOrDie();
+    for (const char* window :
+         {"ts > fromUnixTimestamp64Milli(1723150800000)", "ts <= fromUnixTimestamp64Milli(1723150800000)",
+          "ts = fromUnixTimestamp64Milli(1723150800000)"}) {
+      const std::string sql = std::string("SELECT toUInt64(count()) FROM t WHERE ") + window;
+      auto all = source->Query(sql + " SETTINGS use_partition_pruning = 0, use_primary_key = 0", west).ValueOrDie();
+      auto seen = source->Query(sql, west).ValueOrDie();
+      EXPECT_TRUE(all->Next().ValueOrDie()->Equals(*seen->Next().ValueOrDie())) << key << ": " << window;
+    }
+    ASSERT_TRUE(source->Execute("DROP TABLE t SYNC", {}).ok());
+  }
+}
+
 TEST_F(ChdbSourceTest, AStreamLeftEarlyDoesNotWaitForItsQuery) {
   auto source = Open().ValueOrDie();
   auto endless = source->Query("SELECT number FROM system.numbers", {}).ValueOrDie();

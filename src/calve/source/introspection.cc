@@ -271,6 +271,27 @@ Result<SourceTable> DescribeTable(Source& source, const std::string& table) {
   return out;
 }
 
+Result<SourceTable> DescribeQuery(Source& source, const std::string& name, const std::string& query) {
+  // The line breaks end a comment that the query may end with.
+  auto described = QueryRows(source, fmt::format("DESCRIBE TABLE (\n{}\n)", query));
+  if (!described.ok()) {
+    return WithContext(
+        WithKind(described.status(),
+                 KindOf(described.status()) == ErrorKind::kFailed ? ErrorKind::kConfig : KindOf(described.status()),
+                 RemedyOf(described.status())),
+        fmt::format("the query of {}", name));
+  }
+  SourceTable out;
+  out.database = source.database();
+  out.name = name;
+  out.query = query;
+  for (auto& row : *described) {
+    row.resize(std::max<size_t>(row.size(), 2));
+    out.columns.push_back(ColumnOf({row[0], row[1], "", ""}));
+  }
+  return out;
+}
+
 std::vector<std::string> EngineColumns(const std::string& engine_full) {
   std::vector<std::string> columns;
   size_t at = engine_full.find('(');

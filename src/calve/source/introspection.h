@@ -35,6 +35,10 @@ struct SourceTable {
   std::string partition_key, sorting_key;  // expressions as text
   std::vector<SourceColumn> columns;       // in declared order
   std::optional<int64_t> total_rows, total_bytes;
+  // Of a SELECT in a table's place (DescribeQuery): its text. Then `engine` is empty, and there are no parts.
+  std::string query;
+  // A condition over its columns: only rows that fulfil it are offloaded. May be empty; of the caller.
+  std::string row_filter;
 };
 
 // One round trip; two where the server is too old for the first question.
@@ -42,6 +46,10 @@ Result<ServerInfo> AskServer(Source& source);
 // `table` is "t" or "db.t" (each part may be `quoted`). kNotFound names it and the nearest name in that database, if
 // any.
 Result<SourceTable> DescribeTable(Source& source, const std::string& table);
+
+// A SELECT in a table's place, called `name` in the source's database. kConfig with ClickHouse's words where it does
+// not run.
+Result<SourceTable> DescribeQuery(Source& source, const std::string& name, const std::string& query);
 
 // All rows of a small answer as text, column by column; NULL is the empty text. Whatever else than numbers and strings
 // is asked for should go through toString() in the query.

@@ -1,0 +1,74 @@
+#include "calve/cli/offload_report.h"
+
+#include "calve/cli/terminal.h"
+
+namespace calve::cli {
+namespace {
+
+Json TimeOrNull(const std::optional<TimestampMicros>& time) {
+  return time ? Json(FormatTimestamp(*time)) : Json(nullptr);
+}
+
+// A run that another calve's lease kept from working.
+Json SkippedJson(const offload::OffloadResult& r) {
+  const journal::Lease& lease = *r.held_by;
+  return {{"table", r.table},
+          {"target", r.target},
+          {"rows", 0},
+          {"skipped", true},
+          {"held_by",
+           {{"host", lease.host},
+            {"pid", lease.pid},
+            {"since", FormatTimestamp(lease.since)},
+            {"until", FormatTimestamp(lease.until)}}}};
+}
+
+}  // namespace
+
+Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
+  if (r.held_by) return SkippedJson(r);
+  Json json;
+  json["table"] = r.table;
+  json["target"] = r.target;
+  json["rows"] = r.rows;
+  json["files"] = r.files;
+  json["bytes"] = r.bytes;
+  json["snapshot_id"] = r.snapshot_id ? Json(*r.snapshot_id) : Json(nullptr);
+  json["window"] = {{"from", TimeOrNull(r.window.from)}, {"to", FormatTimestamp(r.window.to)}};
+  json["chunks"] = r.chunks;
+  if (r.backlog) json["backlog"] = true;
+  json["watermark"] = TimeOrNull(r.watermark);
+  json["duration_seconds"] = r.seconds;
+  json["rows_per_second"] = r.seconds > 0 ? static_cast<double>(r.rows) / r.seconds : 0.0;
+  json["bytes_read"] = r.bytes_read;
+  json["phases"] = {
+      {"planning", r.seconds_planning}, {"writing", r.seconds_writing}, {"committing", r.seconds_committing}};
+  json["rows_removed"] = r.rows_removed;
+  json["rows_expected"] = r.rows_expected;
+  json["rows_null_cursor"] = r.rows_null_cursor;
+  json["rows_future_cursor"] = r.rows_future_cursor;
+  json["late"] = {{"buckets", r.late.buckets},
+                  {"rows", r.late.rows},
+                  {"files", r.late.files},
+                  {"bytes", r.late.bytes},
+                  {"rows_removed", r.late.rows_removed},
+                  {"snapshot_id", r.late.snapshot_id ? Json(*r.late.snapshot_id) : Json(nullptr)}};
+  json["notes"] = r.notes;
+  if (dry_run) {
+    json["dry_run"] = true;
+    json["query"] = r.queries.front();
+    if (r.queries.size() > 1) json["queries"] = r.queries;
+  }
+  return json;
+}
+
+std::string WindowText(const offload::Window& window) {
+  return fmt::format("({}, {}]", window.from ? FormatTimestamp(*window.from) : "the beginning",
+                     FormatTimestamp(window.to));
+}
+
+std::string InChunks(const offload::OffloadResult& r) {
+  return r.chunks > 1 ? fmt::format(" in {} chunks", r.chunks) : "";
+}
+
+}  // namespace calve::cli

@@ -1,0 +1,155 @@
+// The keys of the file apart from those of tables.
+#include "calve/config/bind.h"
+#include "calve/config/config.h"
+#include "calve/config/opening.h"
+
+namespace calve::config {
+namespace {
+
+const Mapping& SourceKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Required(BindUrl("url", &SourceConfig::url, &SourceConfig::password, CheckSourceUrl,
+                               "ClickHouse: `http(s)://user@host:8123/db`, or `chdb:DIR` for an embedded database.")),
+              Bind("password_file", Form::kFile, &SourceConfig::password_file,
+                   "File with the password. Default: the variable `CALVE_SOURCE_PASSWORD`."),
+              BindChoice<SourceConfig, std::string>(
+                  "compression", &SourceConfig::compression,
+                  {{"auto", "auto"}, {"none", "none"}, {"gzip", "gzip"}, {"zstd", "zstd"}, {"lz4", "lz4"}},
+                  "On the wire; `auto` is none on loopback."),
+              Bind("ca_file", Form::kFile, &SourceConfig::ca_file,
+                   "PEM file of the authority that signed the server's certificate."),
+              Bind("cert_file", Form::kFile, &SourceConfig::cert_file, "PEM file of the client's certificate."),
+              Bind("key_file", Form::kFile, &SourceConfig::key_file, "PEM file of the client's key."),
+              AtLeast(1000, Bind("connect_timeout", Form::kDuration, &SourceConfig::connect_timeout_micros,
+                                 "A connection is waited for at most so long.")),
+              AtLeast(1000, Bind("idle_timeout", Form::kDuration, &SourceConfig::idle_timeout_micros,
+                                 "An answer is given up after so long without a byte.")),
+              Bind("settings", Form::kScalars, &SourceConfig::settings,
+                   "ClickHouse settings sent with every query, by name: `{max_execution_time: 600}`."),
+          },
+  };
+  return kMapping;
+}
+
+const Mapping& CatalogKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              BindUrl("type", &CatalogConfig::type, &CatalogConfig::password, CheckCatalogType,
+                      "`hadoop`, `sql` (SQLite beside the warehouse), or `sqlite:////path/catalog.db`.", Form::kText),
+              Bind("name", Form::kText, &CatalogConfig::name,
+                   "The catalog's own name, as other engines configured it: targets may begin with it."),
+              Required(Bind("warehouse", Form::kText, &CatalogConfig::warehouse,
+                            "Where the tables' files are: `file:///srv/cold`.")),
+          },
+  };
+  return kMapping;
+}
+
+const Mapping& StateKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              BindUrl("url", &StateConfig::url, &StateConfig::password, CheckStateUrl,
+                      "The journal: `sqlite:////path/journal.db` or `postgresql://user@host:5432/database` "
+                      "([journal](journal.md)). Default: `calve-journal.db` in the warehouse."),
+              Bind("password_file", Form::kFile, &StateConfig::password_file,
+                   "File with the password of a `postgresql://` journal. Default: the variable "
+                   "`CALVE_STATE_PASSWORD`, `PGPASSWORD`, `PGPASSFILE`."),
+          },
+  };
+  return kMapping;
+}
+
+const Mapping& ScheduleKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              AtLeast(kMicrosPerSecond, Bind("every", Form::kDuration, &ScheduleConfig::every_micros,
+                                             "A cycle begins at each multiple of this: with `15m` at :00, :15, :30 and "
+                                             ":45.")),
+              Bind("cron", Form::kText, &ScheduleConfig::cron,
+                   "In place of `every`: minute, hour, day of month, month, day of week, as in `*/15 6-22 * * 1-5`."),
+              Bind("timezone", Form::kText, &ScheduleConfig::timezone,
+                   "IANA name of the zone that the schedule is meant in: `Europe/Berlin`."),
+              Bind("offset", Form::kDuration, &ScheduleConfig::offset_micros,
+                   "Cycles of `every` begin so much later: with `15m` and `2m` at :02, :17 …"),
+          },
+      .at_most_one = {{"every", "cron"}, {"cron", "offset"}},
+  };
+  return kMapping;
+}
+
+const Mapping& PauseKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              AtLeast(1, Bind("running_queries", Form::kInteger, &PauseConfig::running_queries,
+                              "More queries than this run on the server, calve's own left out.")),
+              AtLeast(1, Bind("memory", Form::kPercent, &PauseConfig::memory_percent,
+                              "The server uses more than this share of the memory it may use.")),
+              Bind("longest", Form::kDuration, &PauseConfig::longest_micros,
+                   "A table is held back at most so long, then it goes on nevertheless."),
+          },
+  };
+  return kMapping;
+}
+
+const Mapping& LimitsKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              AtLeast(1,
+                      Bind("tables", Form::kInteger, &LimitsConfig::tables, "So many tables are worked on at once.")),
+              AtLeast(1 << 20,
+                      Bind("memory", Form::kBytes, &LimitsConfig::memory_bytes, "For all tables of a cycle together.")),
+              AtLeast(1, Bind("connections", Form::kInteger, &LimitsConfig::connections,
+                              "So many connections to ClickHouse at once: a table that is read takes as many as it has "
+                              "`readers`. Default: "
+                              "as many as the tables need.")),
+              AtLeast(1, Bind("max_threads", Form::kInteger, &LimitsConfig::max_threads,
+                              "ClickHouse's setting `max_threads` of the reading queries, unless a table's `settings` "
+                              "say otherwise. Default: the server's.")),
+              Bind("priority", Form::kInteger, &LimitsConfig::priority,
+                   "ClickHouse's setting `priority` of the reading queries: 1 is the highest, higher numbers wait for "
+                   "lower ones. Default: the server's."),
+              BindMapping("pause_when", &LimitsConfig::pause_when, PauseKeys(),
+                          "Tables are held back as long as one of these holds for the ClickHouse server. Default: "
+                          "never."),
+          },
+  };
+  return kMapping;
+}
+
+Key ByLoader(std::string name, Form form, const Mapping& mapping, std::string meaning) {
+  Key key;
+  key.name = std::move(name);
+  key.form = form;
+  key.meaning = std::move(meaning);
+  key.mapping = &mapping;
+  return key;
+}
+
+}  // namespace
+
+const Mapping& FileKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Required(BindMapping("source", &Config::source, SourceKeys(), "The ClickHouse to offload from.")),
+              Required(BindMapping("catalog", &Config::catalog, CatalogKeys(), "The Iceberg catalog to offload into.")),
+              BindMapping("state", &Config::state, StateKeys(), "Runs, leases and the mirror of the watermarks."),
+              BindMapping("schedule", &Config::schedule, ScheduleKeys(), "When `calve serve` begins a cycle."),
+              BindMapping("limits", &Config::limits, LimitsKeys(), "What a cycle may use."),
+              ByLoader("defaults", Form::kMapping, DefaultsKeys(),
+                       "What holds for every table that does not say otherwise: a mapping is merged with the table's "
+                       "key by key, a list is replaced by the table's."),
+              Required(ByLoader("tables", Form::kList, TableKeys(), "The tables, in any order.")),
+          },
+  };
+  return kMapping;
+}
+
+}  // namespace calve::config

@@ -1,0 +1,26 @@
+#include "calve/config/opening.h"
+
+#include "calve/postgres/postgres_uri.h"
+#include "calve/source/source_url.h"
+#include "calve/sqlite/sqlite_uri.h"
+
+namespace calve::config {
+
+Status CheckSourceUrl(const std::string& url) { return source::ParseSourceUrl(url).status(); }
+
+Status CheckCatalogType(const std::string& type) {
+  if (type == "hadoop" || type == "sql") return Status::OK();
+  if (sqlite::IsSqliteUri(type)) return sqlite::PathFromUri(type).status();
+  return MakeError(ErrorKind::kConfig, "this is no type of catalog that calve knows",
+                   "Known are: hadoop, sql, sqlite:////absolute/file.db, sqlite:///relative/file.db.");
+}
+
+Status CheckStateUrl(const std::string& url) {
+  if (sqlite::IsSqliteUri(url)) return sqlite::PathFromUri(url).status();
+  if (postgres::IsPostgresUri(url)) return postgres::NameOfUri(url).status();
+  return MakeError(ErrorKind::kConfig, "this names no kind of journal that calve knows",
+                   "Write it as sqlite:////absolute/file.db, sqlite:///relative/file.db or "
+                   "postgresql://user@host/database.");
+}
+
+}  // namespace calve::config

@@ -1,0 +1,192 @@
+#include "calve/doctor/doctor.h"
+
+#include <cstdlib>
+
+#include "calve/base/random.h"
+#include "calve/cycle/server_load.h"
+#include "calve/cycle/table_request.h"
+#include "calve/schedule/cadence.h"
+#include "calve/source/introspection.h"
+
+namespace calve::doctor {
+namespace {
+
+constexpr int64_t kClockDifferenceMax = 30 * kMicrosPerSecond;
+constexpr int64_t kCyclesBehindMax = 3;  // one is under way, one may have failed
+
+// A dry run's notes are in its result.
+class Silent : public offload::ProgressSink {
+ public:
+  void Update(const offload::Progress&) override {}
+  void Note(const std::string&) override {}
+};
+
+std::string Seconds(int64_t micros) { return fmt::format("{:.1f} s", static_cast<double>(std::abs(micros)) / 1e6); }
+
+Finding Clocks(TimestampMicros server, TimestampMicros here) {
+  const int64_t ahead = server - here;
+  const std::string message =
+      fmt::format("its clock is {} {} this machine's", Seconds(ahead), ahead < 0 ? "behind" : "ahead of");
+  if (std::abs(ahead) <= kClockDifferenceMax) return {Level::kOk, "source", message, ""};
+  return {Level::kWarning, "source",
+          message +
+              ": windows end by the server's clock, cycles begin by this machine's, and leases in a journal file "
+              "go by it",
+          "Let both machines follow a time server (chrony, systemd-timesyncd)."};
+}
+
+std::string ToDo(const offload::OffloadResult& planned) {
+  const std::string upto = FormatTimestamp(planned.window.to);
+  if (planned.held_by)
+    return fmt::format("another calve works on it (pid {} on {})", planned.held_by->pid, planned.held_by->host);
+  if (planned.window.empty()) {
+    return planned.watermark
+               ? fmt::format("nothing to offload; its watermark is {}", FormatTimestamp(*planned.watermark))
+               : "nothing to offload yet";
+  }
+  return fmt::format("{} rows to offload, up to {}{}", planned.rows_expected, upto,
+                     planned.chunks > 1 ? fmt::format(", in {} chunks", planned.chunks) : "");
+}
+
+// nullopt: it keeps up, or was never offloaded.
+std::optional<Finding> Behind(const std::string& about, const config::TableConfig& table, int64_t behind,
+                              int64_t gap_micros) {
+  const int64_t usual = table.buffer_micros + table.cursor.covers_micros;
+  if (behind <= usual + kCyclesBehindMax * gap_micros) return std::nullopt;
+  return Finding{
+      Level::kWarning, about,
+      fmt::format("its watermark is {} behind the server's clock, where {} are to be expected",
+                  FormatDuration(behind / kMicrosPerSecond * kMicrosPerSecond), FormatDuration(usual + gap_micros)),
+      "Is `calve serve` (or what calls `calve run`) running? `calve status` shows the last runs and errors."};
+}
+
+}  // namespace
+
+const char* LevelName(Level level) {
+  switch (level) {
+    case Level::kOk:
+      return "ok";
+    case Level::kWarning:
+      return "warning";
+    case Level::kError:
+      return "error";
+  }
+  return "error";
+}
+
+Finding Failed(std::string about, const Status& status) {
+  return {Level::kError, std::move(about), MessageOf(status), RemedyOf(status)};
+}
+
+ServerFindings CheckServer(source::Source& source, const config::LimitsConfig& limits, const Clock& clock) {
+  ServerFindings out;
+  const TimestampMicros before = clock.Now();
+  auto server = source::AskServer(source);
+  if (!server.ok()) {
+    out.findings.push_back(Failed("source", server.status()));
+    return out;
+  }
+  const TimestampMicros here = before + (clock.Now() - before) / 2;
+  out.now = server->now;
+  if (std::pair(server->major, server->minor) < std::pair(18, 16)) {
+    out.findings.push_back(
+        {Level::kWarning, "source",
+         fmt::format("ClickHouse {} is older than 18.16, the oldest that calve is tested with", server->version),
+         "Look at the first results with `calve verify`, or upgrade the server."});
+  } else {
+    out.findings.push_back(
+        {Level::kOk, "source", fmt::format("ClickHouse {} answers at {}", server->version, source.name()), ""});
+  }
+  out.findings.push_back(Clocks(server->now, here));
+  if (limits.pause_when.running_queries || limits.pause_when.memory_percent) {
+    auto busy = cycle::WhyBusy(source, limits.pause_when);
+    if (!busy.ok()) {
+      out.findings.push_back({Level::kWarning, "source",
+                              fmt::format("how busy the server is cannot be asked, so that limits.pause_when does "
+                                          "nothing: {}",
+                                          MessageOf(busy.status())),
+                              "Grant SELECT on system.processes, system.metrics and system.server_settings, or leave "
+                              "limits.pause_when out."});
+    } else if (!busy->empty()) {
+      out.findings.push_back({Level::kWarning, "source", fmt::format("a cycle would wait now: {}", *busy), ""});
+    }
+  }
+  return out;
+}
+
+Finding CheckStore(const std::string& about, storage::FileIO& file_io, const std::string& folder) {
+  // Hidden: no engine takes it for a table's, and neither does the removal of orphans.
+  const std::string probe = storage::JoinLocation(folder, ".calve-doctor-" + RandomUuid());
+  const std::string bytes = "calve doctor looks whether files can be made here; this one can be deleted";
+  auto check = [&]() -> Status {
+    ARROW_RETURN_NOT_OK(file_io.WriteNew(probe, bytes));
+    auto read = file_io.Read(probe);
+    // Deleted whatever came of reading it.
+    ARROW_RETURN_NOT_OK(file_io.Delete(probe));
+    ARROW_RETURN_NOT_OK(read.status());
+    if (*read == bytes) return Status::OK();
+    return MakeError(ErrorKind::kCorrupt, fmt::format("{} does not read as it was written", probe),
+                     "Look at the file system: another program may change files there.");
+  };
+  const Status checked = check();
+  if (!checked.ok()) return Failed(about, checked);
+  return {Level::kOk, about, fmt::format("files can be made, read and deleted in {}", folder), ""};
+}
+
+Finding CheckCatalog(catalog::Catalog& catalog) {
+  auto namespaces = catalog.ListNamespaces();
+  if (!namespaces.ok()) return Failed("catalog", namespaces.status());
+  return {Level::kOk, "catalog",
+          fmt::format("{}: {} namespace{}", catalog.name(), namespaces->size(), namespaces->size() == 1 ? "" : "s"),
+          ""};
+}
+
+Finding CheckJournal(journal::Journal* journal, const Status& error) {
+  if (!journal && error.ok()) return {Level::kOk, "journal", "there is none yet; the first cycle makes it", ""};
+  const Status status = journal ? journal->LastRuns("", 1).status() : error;
+  if (status.ok()) return {Level::kOk, "journal", fmt::format("{} can be read", journal->name()), ""};
+  Finding finding = Failed("journal", status);
+  // Cycles go on without: nothing but leases, the mirror and the log of runs depends on it.
+  finding.level = Level::kWarning;
+  return finding;
+}
+
+Finding CheckSchedule(const config::ScheduleConfig& schedule, TimestampMicros now, int64_t& gap_micros) {
+  auto cadence = schedule.cron.empty() ? schedule::Cadence::Every(schedule.every_micros, schedule.offset_micros)
+                                       : schedule::Cadence::Cron(schedule.cron, schedule.timezone);
+  if (!cadence.ok()) return Failed("schedule", cadence.status());
+  const TimestampMicros next = cadence->NextAfter(now);
+  gap_micros = cadence->NextAfter(next) - next;
+  return {Level::kOk, "schedule",
+          fmt::format("{}; `calve serve` begins the next cycle at {}", cadence->ToString(), FormatTimestamp(next)), ""};
+}
+
+std::vector<Finding> CheckTable(const config::TableConfig& table, const cycle::CycleContext& context,
+                                cycle::TableWork& work, TimestampMicros server_now, int64_t gap_micros) {
+  const std::string about = "table " + table.name;
+  std::vector<Finding> findings;
+  offload::OffloadRequest request = cycle::RequestOf(table);
+  request.dry_run = true;
+  Silent silent;
+  auto planned = work.Offload(request, silent);
+  if (planned.ok()) {
+    findings.push_back({Level::kOk, about, ToDo(*planned), ""});
+    for (const std::string& note : planned->notes) findings.push_back({Level::kWarning, about, note, ""});
+  } else {
+    findings.push_back(Failed(about, planned.status()));
+  }
+  auto target = context.catalog.LoadTable(table.target);
+  if (target.ok()) {
+    Finding store = CheckStore(about, context.file_io, storage::JoinLocation(target->metadata.location, "data"));
+    if (store.level != Level::kOk) findings.push_back(std::move(store));
+  } else if (KindOf(target.status()) != ErrorKind::kNotFound && planned.ok()) {
+    findings.push_back(Failed(about, target.status()));
+  }
+  if (planned.ok() && planned->watermark && gap_micros > 0) {
+    auto behind = Behind(about, table, server_now - *planned->watermark, gap_micros);
+    if (behind) findings.push_back(std::move(*behind));
+  }
+  return findings;
+}
+
+}  // namespace calve::doctor
