@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "calve/http/percent_encoding.h"
 #include "calve/source/content_encoding.h"
 #include "calve/source/native_decoder.h"
 
@@ -20,19 +21,6 @@ constexpr int kRefusalsMax = 24;  // more than there are settings to refuse
 
 // The server refused to begin: TOO_MANY_SIMULTANEOUS_QUERIES, CANNOT_SCHEDULE_TASK, SERVER_OVERLOADED.
 bool IsRefusalToBegin(int code) { return code == 202 || code == 439 || code == 745; }
-
-std::string Encoded(std::string_view text) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const unsigned char c : text) {
-    if (std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~') {
-      out += static_cast<char>(c);
-    } else {
-      out += {'%', kHex[c >> 4], kHex[c & 15]};
-    }
-  }
-  return out;
-}
 
 std::string FirstLine(const std::string& text) {
   std::string line = text.substr(0, std::min<size_t>(text.find('\n'), 300));
@@ -57,6 +45,15 @@ HttpSession::HttpSession(const SourceUrl& url, const SourceOptions& options, con
   endpoint_.client_key_file = options.client_key_file;
   endpoint_.connect_timeout_ms = options.connect_timeout_ms;
   endpoint_.idle_timeout_ms = options.idle_timeout_ms;
+  endpoint_.remedies = {
+      .certificate =
+          "name the PEM file of the authority that signed it (--source-ca-file), correct the host name, or "
+          "give the client certificate that the server asks for (--source-cert-file, --source-key-file)",
+      .resolve = "check the host name in the source URL",
+      .tls = "check that this port speaks https (ClickHouse: 8443), and not http (8123)",
+      .connect = "check that ClickHouse runs there and that its HTTP port can be reached from here",
+      .not_http = "use ClickHouse's HTTP port (8123, or 8443 for https), not that of its native protocol (9000)",
+  };
 }
 
 std::string HttpSession::AcceptedEncodings(const SettingsOffer& offer) const {
@@ -73,15 +70,17 @@ bool HttpSession::compresses() const {
 }
 
 std::string HttpSession::TargetOf(const Statement& statement, const SettingsOffer& offer) const {
-  std::string target = "/?database=" + Encoded(url_.database) + "&query_id=" + Encoded(statement.query_id);
+  std::string target =
+      "/?database=" + http::PercentEncoded(url_.database) + "&query_id=" + http::PercentEncoded(statement.query_id);
   if (statement.is_query) {
     for (const auto& [name, value] : offer.offered()) {
       if (!statement.settings.contains(name)) target += "&" + name + "=" + value;
     }
     if (!AcceptedEncodings(offer).empty()) target += "&enable_http_compression=1";
   }
-  for (const auto& [name, value] : statement.settings) target += "&" + Encoded(name) + "=" + Encoded(value);
-  if (statement.next_data) target += "&query=" + Encoded(statement.sql);
+  for (const auto& [name, value] : statement.settings)
+    target += "&" + http::PercentEncoded(name) + "=" + http::PercentEncoded(value);
+  if (statement.next_data) target += "&query=" + http::PercentEncoded(statement.sql);
   return target;
 }
 
@@ -94,7 +93,7 @@ std::vector<std::string> HttpSession::HeadersOf(const Statement& statement, cons
   return headers;
 }
 
-Result<std::unique_ptr<HttpConnection>> HttpSession::Connection(bool may_be_used) {
+Result<std::unique_ptr<http::HttpConnection>> HttpSession::Connection(bool may_be_used) {
   {
     std::lock_guard lock(mutex_);
     if (may_be_used && !idle_.empty()) {
@@ -103,16 +102,16 @@ Result<std::unique_ptr<HttpConnection>> HttpSession::Connection(bool may_be_used
       return connection;
     }
   }
-  return HttpConnection::Make(endpoint_);
+  return http::HttpConnection::Make(endpoint_);
 }
 
-void HttpSession::GiveBack(std::unique_ptr<HttpConnection> connection) {
+void HttpSession::GiveBack(std::unique_ptr<http::HttpConnection> connection) {
   if (!connection->finished()) return;
   std::lock_guard lock(mutex_);
   if (idle_.size() < kIdleMax) idle_.push_back(std::move(connection));
 }
 
-Result<std::unique_ptr<HttpConnection>> HttpSession::Ask(const Statement& statement, bool* not_begun) {
+Result<std::unique_ptr<http::HttpConnection>> HttpSession::Ask(const Statement& statement, bool* not_begun) {
   *not_begun = true;
   if (statement.next_data) {  // nothing of ours in it that could be refused, and data that cannot be sent again
     ServerException error;
@@ -133,13 +132,14 @@ Result<std::unique_ptr<HttpConnection>> HttpSession::Ask(const Statement& statem
   return MakeError(ErrorKind::kFailed, where_ + ": refuses every form of the request");
 }
 
-Result<std::unique_ptr<HttpConnection>> HttpSession::AskOnce(const Statement& statement, const SettingsOffer& offer,
-                                                             bool* not_begun, ServerException* error) {
+Result<std::unique_ptr<http::HttpConnection>> HttpSession::AskOnce(const Statement& statement,
+                                                                   const SettingsOffer& offer, bool* not_begun,
+                                                                   ServerException* error) {
   // On a kept-alive connection that is closed without an answer, libcurl sends the request again by itself: right for a
   // query, but a statement could be done twice. It never does so on a fresh one.
   ARROW_ASSIGN_OR_RAISE(auto connection, Connection(statement.is_query));
-  const HttpRequest request{TargetOf(statement, offer), HeadersOf(statement, offer),
-                            statement.next_data ? "" : statement.sql, statement.next_data};
+  const http::HttpRequest request{TargetOf(statement, offer), HeadersOf(statement, offer),
+                                  statement.next_data ? "" : statement.sql, statement.next_data};
   const Status sent = connection->Exchange(request, stop_);
   *not_begun = !sent.ok() && connection->nothing_was_sent();
   ARROW_RETURN_NOT_OK(sent);
@@ -155,7 +155,7 @@ Result<std::unique_ptr<HttpConnection>> HttpSession::AskOnce(const Statement& st
   return status;
 }
 
-Status HttpSession::ErrorOf(HttpConnection* connection, ServerException* error) const {
+Status HttpSession::ErrorOf(http::HttpConnection* connection, ServerException* error) const {
   const int status = connection->status();
   auto text = ReadText(connection);
   ARROW_RETURN_NOT_OK(stop_.Check());
@@ -215,7 +215,7 @@ Status HttpSession::CheckProfile(SettingsOffer* offer) {
   return offer->CheckProfile(rows, url_.user);
 }
 
-Result<std::string> HttpSession::ReadText(HttpConnection* connection) const {
+Result<std::string> HttpSession::ReadText(http::HttpConnection* connection) const {
   ARROW_ASSIGN_OR_RAISE(auto decoder, ContentDecoder::Make(connection->header("content-encoding"),
                                                            [&] { return connection->NextChunk(stop_); }));
   std::string text;

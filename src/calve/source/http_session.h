@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "calve/base/stop.h"
-#include "calve/source/http_connection.h"
+#include "calve/http/http_connection.h"
 #include "calve/source/server_exception.h"
 #include "calve/source/settings_offer.h"
 #include "calve/source/source.h"
@@ -32,12 +32,12 @@ class HttpSession {
   };
   // One try. The connection of an answer with status 200 whose body is still to be read; all others are errors.
   // `not_begun` is set where the server has certainly not begun the statement.
-  Result<std::unique_ptr<HttpConnection>> Ask(const Statement& statement, bool* not_begun);
+  Result<std::unique_ptr<http::HttpConnection>> Ask(const Statement& statement, bool* not_begun);
 
   // The body of a small answer; kCorrupt beyond a few MiB.
-  Result<std::string> ReadText(HttpConnection* connection) const;
+  Result<std::string> ReadText(http::HttpConnection* connection) const;
   // For another statement; closed where its answer was not read to the end.
-  void GiveBack(std::unique_ptr<HttpConnection> connection);
+  void GiveBack(std::unique_ptr<http::HttpConnection> connection);
   // The server's own exception, with who and where.
   Status Explain(const ServerException& exception) const;
   Status Wait(int64_t ms) const;  // kStopped where a stop comes first
@@ -52,14 +52,14 @@ class HttpSession {
   bool compresses() const;  // what is sent
 
  private:
-  Result<std::unique_ptr<HttpConnection>> Connection(bool may_be_used);
+  Result<std::unique_ptr<http::HttpConnection>> Connection(bool may_be_used);
   std::string TargetOf(const Statement& statement, const SettingsOffer& offer) const;
   std::vector<std::string> HeadersOf(const Statement& statement, const SettingsOffer& offer) const;
   std::string AcceptedEncodings(const SettingsOffer& offer) const;
-  Result<std::unique_ptr<HttpConnection>> AskOnce(const Statement& statement, const SettingsOffer& offer,
-                                                  bool* not_begun, ServerException* error);
+  Result<std::unique_ptr<http::HttpConnection>> AskOnce(const Statement& statement, const SettingsOffer& offer,
+                                                        bool* not_begun, ServerException* error);
   // The status for an answer that is no 200, or carries an exception code.
-  Status ErrorOf(HttpConnection* connection, ServerException* error) const;
+  Status ErrorOf(http::HttpConnection* connection, ServerException* error) const;
   Status CheckProfile(SettingsOffer* offer);
 
   // Constant after construction.
@@ -67,11 +67,11 @@ class HttpSession {
   const SourceOptions options_;
   const StopToken& stop_;
   const std::string name_, where_;
-  HttpEndpoint endpoint_;
+  http::HttpEndpoint endpoint_;
 
   std::mutex mutex_;
-  SettingsOffer offer_;                                // protected by mutex_
-  std::vector<std::unique_ptr<HttpConnection>> idle_;  // protected by mutex_
+  SettingsOffer offer_;                                      // protected by mutex_
+  std::vector<std::unique_ptr<http::HttpConnection>> idle_;  // protected by mutex_
 };
 
 }  // namespace calve::source

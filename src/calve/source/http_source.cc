@@ -28,7 +28,8 @@ constexpr size_t kTailBytes = 32 << 10;  // twice what ClickHouse allows an exce
 
 class HttpStream : public BlockStream {
  public:
-  HttpStream(std::shared_ptr<HttpSession> session, std::unique_ptr<HttpConnection> connection, std::string query_id)
+  HttpStream(std::shared_ptr<HttpSession> session, std::unique_ptr<http::HttpConnection> connection,
+             std::string query_id)
       : session_(std::move(session)), connection_(std::move(connection)), query_id_(std::move(query_id)) {}
 
   // Waits for the first bytes. Not every server honours client_protocol_version (old ones, and proxies that drop
@@ -112,7 +113,7 @@ class HttpStream : public BlockStream {
   }
 
   std::shared_ptr<HttpSession> session_;
-  std::unique_ptr<HttpConnection> connection_;
+  std::unique_ptr<http::HttpConnection> connection_;
   const std::string query_id_;
   std::string exception_tag_;
   std::unique_ptr<ContentDecoder> content_;

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <thread>
 
+#include "calve/http/testing_http_server.h"
 #include "calve/source/http_source.h"
-#include "calve/source/testing_http_server.h"
 #include "calve/source/testing_native_bytes.h"
 #include "calve/source/testing_read_numbers.h"
 
@@ -32,7 +32,7 @@ TEST(HttpSourceFaultTest, ACutAtAnyByteIsALostConnection) {
   const std::string body = NumberBlock(0, 2) + NumberBlock(2, 1);
   std::atomic<size_t> cut{0};
   std::atomic<bool> chunked{false};
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
     if (chunked) {
       answer.BeginChunked();
       if (cut > 0) answer.Chunk(body.substr(0, cut));
@@ -60,7 +60,7 @@ TEST(HttpSourceFaultTest, ACutAtAnyByteIsALostConnection) {
 }
 
 TEST(HttpSourceFaultTest, AResetIsALostConnection) {
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
     answer.BeginChunked();
     answer.Chunk(NumberBlock(0, 5));
     answer.Reset();
@@ -73,7 +73,8 @@ TEST(HttpSourceFaultTest, AResetIsALostConnection) {
 TEST(HttpSourceFaultTest, AnEndInsideABlockIsCorrupt) {
   const std::string body = NumberBlock(0, 2) + NumberBlock(2, 3);
   std::atomic<size_t> cut{0};
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, body.substr(0, cut)); });
+  http::TestingHttpServer server(
+      [&](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, body.substr(0, cut)); });
   const StopToken stop;
   auto source = OpenTestingSource(server, stop);
   for (cut = 1; cut < body.size(); ++cut) {
@@ -83,7 +84,7 @@ TEST(HttpSourceFaultTest, AnEndInsideABlockIsCorrupt) {
 }
 
 TEST(HttpSourceFaultTest, AnAnswerWithoutAProvableEndIsRefused) {
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
     answer.Send("HTTP/1.1 200 OK\r\n\r\n" + NumberBlock(0, 2));
     answer.Close();
   });
@@ -116,7 +117,7 @@ TEST(HttpSourceFaultTest, ExceptionsInTheMiddleOfAnAnswer) {
   };
   for (const auto& c : cases) {
     for (const bool in_pieces : {false, true}) {
-      TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+      http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
         answer.BeginChunked(c.header);
         if (!c.before.empty()) answer.Chunk(c.before);
         for (size_t at = 0; at < c.text.size(); at += in_pieces ? 7 : c.text.size())
@@ -138,8 +139,8 @@ TEST(HttpSourceFaultTest, ExceptionsInTheMiddleOfAnAnswer) {
 
 TEST(HttpSourceFaultTest, DataThatLooksLikeAnExceptionIsData) {
   for (const char* header : {"", "X-ClickHouse-Exception-Tag: 0123456789abcdef\r\n"}) {
-    TestingHttpServer server(
-        [&](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, TextBlock(kNewText), header); });
+    http::TestingHttpServer server(
+        [&](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, TextBlock(kNewText), header); });
     const StopToken stop;
     auto source = OpenTestingSource(server, stop);
     auto stream = source->Query("SELECT text FROM log", {}).ValueOrDie();
@@ -150,7 +151,7 @@ TEST(HttpSourceFaultTest, DataThatLooksLikeAnExceptionIsData) {
 
 TEST(HttpSourceFaultTest, TransientFailuresBeforeTheFirstByteAreRetried) {
   std::atomic<int> asked{0};
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
     switch (asked++) {
       case 0:
         return answer.Whole(503, "busy");
@@ -179,7 +180,8 @@ TEST(HttpSourceFaultTest, TransientFailuresBeforeTheFirstByteAreRetried) {
 }
 
 TEST(HttpSourceFaultTest, RetriesEndWithTheReason) {
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) { answer.Whole(503, "no upstream"); });
+  http::TestingHttpServer server(
+      [&](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(503, "no upstream"); });
   const StopToken stop;
   auto options = TestingOptions(server);
   options.attempts_max = 3;
@@ -214,8 +216,8 @@ TEST(HttpSourceFaultTest, WhatWillFailAgainIsNotRetried) {
       {400, "", "Port 9000 is for clickhouse-client program", ErrorKind::kConfig, "Port 9000"},
   };
   for (const auto& c : cases) {
-    TestingHttpServer server(
-        [&](const SeenRequest&, HttpAnswer& answer) { answer.Whole(c.status, c.body, c.headers); });
+    http::TestingHttpServer server(
+        [&](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(c.status, c.body, c.headers); });
     const StopToken stop;
     auto options = TestingOptions(server);
     options.attempts_max = 4;
@@ -232,7 +234,7 @@ TEST(HttpSourceFaultTest, WhatWillFailAgainIsNotRetried) {
 TEST(HttpSourceFaultTest, NothingListensThere) {
   int port = 0;
   {
-    port = TestingHttpServer([](const SeenRequest&, HttpAnswer&) {}).port();
+    port = http::TestingHttpServer([](const http::SeenRequest&, http::HttpAnswer&) {}).port();
   }
   const StopToken stop;
   SourceOptions options;
@@ -251,7 +253,7 @@ TEST(HttpSourceFaultTest, NothingListensThere) {
 
 TEST(HttpSourceFaultTest, ASilentServerIsGivenUp) {
   for (const bool after_header : {false, true}) {
-    TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+    http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
       if (after_header) {
         answer.BeginChunked();
         answer.Chunk(NumberBlock(0, 2));
@@ -270,7 +272,7 @@ TEST(HttpSourceFaultTest, ASilentServerIsGivenUp) {
 }
 
 TEST(HttpSourceFaultTest, ASlowServerAndASlowReaderAreNotSilent) {
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
     answer.BeginChunked();
     for (int i = 0; i < 6; ++i) {
       std::this_thread::sleep_for(milliseconds(100));
@@ -292,7 +294,7 @@ TEST(HttpSourceFaultTest, ASlowServerAndASlowReaderAreNotSilent) {
 
 TEST(HttpSourceFaultTest, AStopEndsEveryWait) {
   for (const bool after_header : {false, true}) {
-    TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+    http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
       if (after_header) {
         answer.BeginChunked();
         answer.Chunk(NumberBlock(0, 2));
@@ -311,7 +313,7 @@ TEST(HttpSourceFaultTest, AStopEndsEveryWait) {
     stopper.join();
   }
   // And the wait between two attempts.
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) { answer.Whole(503, ""); });
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(503, ""); });
   StopToken stop;
   auto options = TestingOptions(server);
   options.attempts_max = 100;
@@ -326,7 +328,7 @@ TEST(HttpSourceFaultTest, AStopEndsEveryWait) {
 
 TEST(HttpSourceFaultTest, AStatementIsNotRunTwice) {
   std::atomic<int> asked{0};
-  TestingHttpServer server([&](const SeenRequest& request, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest& request, http::HttpAnswer& answer) {
     EXPECT_EQ(request.body.find("FORMAT"), std::string::npos);
     if (asked++ == 0)
       return answer.Whole(500, "Code: 202. DB::Exception: Too many simultaneous queries. (X)",
@@ -347,7 +349,7 @@ TEST(HttpSourceFaultTest, AStatementIsNotRunTwice) {
 
 TEST(HttpSourceFaultTest, AStatementIsNotSentAgainByLibcurlEither) {
   std::atomic<int> asked{0};
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
     if (asked++ == 0) return answer.Whole(200, NumberBlock(0, 1));
     answer.Close();  // on a connection that was kept alive, this looks as if it had been closed before
   });
@@ -360,7 +362,7 @@ TEST(HttpSourceFaultTest, AStatementIsNotSentAgainByLibcurlEither) {
 
 TEST(HttpSourceFaultTest, AnEndlessHeaderOrErrorTextIsCutOff) {
   std::atomic<bool> header{false};
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
     answer.Send(header ? "HTTP/1.1 200 OK\r\n" : "HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\n");
     const std::string line = "X-Filler: " + std::string(60'000, 'x') + "\r\n";
     for (int i = 0; i < 400; ++i) {

@@ -7,10 +7,10 @@
 #include <thread>
 #include <utility>
 
+#include "calve/http/testing_http_server.h"
 #include "calve/source/arrow_stream_encoder.h"
 #include "calve/source/http_source.h"
 #include "calve/source/server_exception.h"
-#include "calve/source/testing_http_server.h"
 #include "calve/source/testing_read_numbers.h"
 
 namespace calve::source {
@@ -41,7 +41,7 @@ Result<std::shared_ptr<arrow::Table>> Decode(const std::string& body) {
 }
 
 TEST(HttpSourceInsertTest, StreamsRowsBehindTheStatement) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, ""); });
+  http::TestingHttpServer server([](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, ""); });
   const StopToken stop;
   auto source = OpenTestingSource(server, stop);
   QueryOptions options;
@@ -65,14 +65,14 @@ TEST(HttpSourceInsertTest, StreamsRowsBehindTheStatement) {
 }
 
 TEST(HttpSourceInsertTest, AsksNothingWhereThereIsNoBatch) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, ""); });
+  http::TestingHttpServer server([](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, ""); });
   const StopToken stop;
   ASSERT_TRUE(OpenTestingSource(server, stop)->Insert(kInsertion, Producer(0), {}).ok());
   EXPECT_TRUE(server.seen().empty());
 }
 
 TEST(HttpSourceInsertTest, ABatchWithoutRowsIsSent) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, ""); });
+  http::TestingHttpServer server([](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, ""); });
   const StopToken stop;
   auto empty = [first = true]() mutable -> Result<std::shared_ptr<arrow::RecordBatch>> {
     return std::exchange(first, false) ? Numbers(0, 0) : nullptr;
@@ -85,7 +85,7 @@ TEST(HttpSourceInsertTest, ABatchWithoutRowsIsSent) {
 TEST(HttpSourceInsertTest, TheServersExceptionIsTheError) {
   const std::string text = "Code: 252. DB::Exception: Too many partitions for single INSERT block. (TOO_MANY_PARTS)";
   for (const bool at_once : {false, true}) {
-    TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+    http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
       answer.Whole(500, text, "X-ClickHouse-Exception-Code: 252\r\nConnection: close\r\n");
       // Closing at once would destroy the answer: the kernel resets a connection with unread data.
       answer.WaitForClientToGo();
@@ -103,7 +103,7 @@ TEST(HttpSourceInsertTest, TheServersExceptionIsTheError) {
 }
 
 TEST(HttpSourceInsertTest, AnExceptionBehindStatus200IsTheError) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([](const http::SeenRequest&, http::HttpAnswer& answer) {
     answer.Whole(200, "Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)\n");
   });
   const StopToken stop;
@@ -113,7 +113,7 @@ TEST(HttpSourceInsertTest, AnExceptionBehindStatus200IsTheError) {
 
 TEST(HttpSourceInsertTest, AConnectionLostAmidTheBodyOrTheAnswerLeavesTheOutcomeUnknown) {
   for (const bool amid_body : {false, true}) {
-    TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Reset(); });
+    http::TestingHttpServer server([](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Reset(); });
     if (amid_body) server.cut_body_after = 100'000;
     const StopToken stop;
     auto source = OpenTestingSource(server, stop);
@@ -127,7 +127,7 @@ TEST(HttpSourceInsertTest, AConnectionLostAmidTheBodyOrTheAnswerLeavesTheOutcome
 TEST(HttpSourceInsertTest, WhereNothingCouldBeSentNothingHappened) {
   SourceOptions options;
   {
-    TestingHttpServer gone([](const SeenRequest&, HttpAnswer&) {});
+    http::TestingHttpServer gone([](const http::SeenRequest&, http::HttpAnswer&) {});
     options.url = gone.url();
   }
   const StopToken stop;
@@ -136,7 +136,7 @@ TEST(HttpSourceInsertTest, WhereNothingCouldBeSentNothingHappened) {
 }
 
 TEST(HttpSourceInsertTest, AnErrorOfTheProducerCutsTheBody) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, ""); });
+  http::TestingHttpServer server([](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, ""); });
   const StopToken stop;
   auto source = OpenTestingSource(server, stop);
   auto fails = [n = 0]() mutable -> Result<std::shared_ptr<arrow::RecordBatch>> {
@@ -152,7 +152,8 @@ TEST(HttpSourceInsertTest, AnErrorOfTheProducerCutsTheBody) {
 }
 
 TEST(HttpSourceInsertTest, AStopEndsIt) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.WaitForClientToGo(); });
+  http::TestingHttpServer server(
+      [](const http::SeenRequest&, http::HttpAnswer& answer) { answer.WaitForClientToGo(); });
   StopToken stop;
   auto source = OpenTestingSource(server, stop);
   std::jthread later([&] {

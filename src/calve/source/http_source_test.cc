@@ -7,7 +7,7 @@
 
 #include <thread>
 
-#include "calve/source/testing_http_server.h"
+#include "calve/http/testing_http_server.h"
 #include "calve/source/testing_native_bytes.h"
 #include "calve/source/testing_read_numbers.h"
 
@@ -15,7 +15,8 @@ namespace calve::source {
 namespace {
 
 TEST(HttpSourceTest, AsksAsClickHouseWantsIt) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, NumberBlock(7, 2)); });
+  http::TestingHttpServer server(
+      [](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, NumberBlock(7, 2)); });
   const StopToken stop;
   SourceOptions options;
   options.url = "http://app@127.0.0.1:" + std::to_string(server.port()) + "/k%20two?max_threads=3";
@@ -45,7 +46,7 @@ TEST(HttpSourceTest, AsksAsClickHouseWantsIt) {
 }
 
 TEST(HttpSourceTest, OneConnectionCarriesManyQueries) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([](const http::SeenRequest&, http::HttpAnswer& answer) {
     answer.BeginChunked();
     answer.Chunk(NumberBlock(0, 3));
     answer.Chunk(NumberBlock(3, 2));
@@ -58,7 +59,8 @@ TEST(HttpSourceTest, OneConnectionCarriesManyQueries) {
 }
 
 TEST(HttpSourceTest, QueriesMayRunSideBySide) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, NumberBlock(0, 1000)); });
+  http::TestingHttpServer server(
+      [](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, NumberBlock(0, 1000)); });
   const StopToken stop;
   auto source = OpenTestingSource(server, stop);
   std::vector<std::thread> threads;
@@ -73,7 +75,7 @@ TEST(HttpSourceTest, QueriesMayRunSideBySide) {
 }
 
 TEST(HttpSourceTest, AnEmptyResultIsAnEnd) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, ""); });
+  http::TestingHttpServer server([](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, ""); });
   const StopToken stop;
   auto source = OpenTestingSource(server, stop);
   EXPECT_EQ(ReadNumbers(*source).ValueOrDie().size(), 0);
@@ -81,7 +83,7 @@ TEST(HttpSourceTest, AnEmptyResultIsAnEnd) {
 
 TEST(HttpSourceTest, TheAnswerTellsItsRevision) {
   for (const bool honoured : {false, true}) {
-    TestingHttpServer server([&](const SeenRequest& request, HttpAnswer& answer) {
+    http::TestingHttpServer server([&](const http::SeenRequest& request, http::HttpAnswer& answer) {
       EXPECT_NE(request.Parameter("client_protocol_version"), "<none>");
       answer.BeginChunked();
       // In pieces, so that the decision has to wait for more than the first byte.
@@ -99,7 +101,7 @@ TEST(HttpSourceTest, LargeAnswersInPiecesOfAnySize) {
   std::atomic<size_t> piece{0};
   std::string body;
   for (uint64_t block = 0; block < 20; ++block) body += NumberBlock(block * 30'000, 30'000);
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
     answer.BeginChunked();
     for (size_t at = 0; at < body.size(); at += piece) {
       answer.Chunk(body.substr(at, piece));
@@ -120,7 +122,7 @@ TEST(HttpSourceTest, LargeAnswersInPiecesOfAnySize) {
 
 TEST(HttpSourceTest, AStreamLeftEarlyEndsTheQuery) {
   std::atomic<bool> gone{false};
-  TestingHttpServer server([&](const SeenRequest&, HttpAnswer& answer) {
+  http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
     answer.BeginChunked();
     answer.Chunk(NumberBlock(0, 10));
     answer.WaitForClientToGo();
@@ -136,7 +138,8 @@ TEST(HttpSourceTest, AStreamLeftEarlyEndsTheQuery) {
 }
 
 TEST(HttpSourceTest, AStreamMayOutliveItsSource) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, NumberBlock(0, 4)); });
+  http::TestingHttpServer server(
+      [](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, NumberBlock(0, 4)); });
   const StopToken stop;
   auto stream = OpenTestingSource(server, stop)->Query("SELECT 1", {}).ValueOrDie();
   EXPECT_EQ(stream->Next().ValueOrDie()->num_rows(), 4);
@@ -146,7 +149,7 @@ TEST(HttpSourceTest, AStreamMayOutliveItsSource) {
 }
 
 TEST(HttpSourceTest, AnOldServerIsAskedAgainWithoutWhatItDoesNotKnow) {
-  TestingHttpServer server([](const SeenRequest& request, HttpAnswer& answer) {
+  http::TestingHttpServer server([](const http::SeenRequest& request, http::HttpAnswer& answer) {
     if (request.Parameter("client_protocol_version") != "<none>") {
       answer.Whole(404,
                    "Code: 115, e.displayText() = DB::Exception: Unknown setting client_protocol_version, e.what() = "
@@ -165,7 +168,7 @@ TEST(HttpSourceTest, AnOldServerIsAskedAgainWithoutWhatItDoesNotKnow) {
 
 TEST(HttpSourceTest, AReadonlyUserWhoseProfileLosesRowsIsRefused) {
   for (const char* value : {"throw", "break"}) {
-    TestingHttpServer server([&](const SeenRequest& request, HttpAnswer& answer) {
+    http::TestingHttpServer server([&](const http::SeenRequest& request, http::HttpAnswer& answer) {
       if (request.body.find("system.settings") != std::string::npos) {
         answer.Whole(200, std::string("result_overflow_mode\t") + value + "\n");
       } else if (request.Parameter("result_overflow_mode") != "<none>") {
@@ -208,7 +211,7 @@ TEST(HttpSourceTest, CompressedAnswers) {
     // Compresses well, so that one chunk off the wire is many plain ones; and a second stream behind the first.
     const std::string bytes = Compressed(type, NumberBlock(0, 300'000)) + Compressed(type, NumberBlock(300'000, 10));
     std::string sent = bytes;
-    TestingHttpServer server([&](const SeenRequest& request, HttpAnswer& answer) {
+    http::TestingHttpServer server([&](const http::SeenRequest& request, http::HttpAnswer& answer) {
       EXPECT_EQ(request.headers.at("accept-encoding"), encoding);
       EXPECT_EQ(request.Parameter("enable_http_compression"), "1");
       answer.Whole(200, sent, "Content-Encoding: " + encoding + "\r\n");
@@ -238,8 +241,8 @@ TEST(HttpSourceTest, CompressedAnswers) {
 }
 
 TEST(HttpSourceTest, AnEncodingThatWasNotAskedForIsRefused) {
-  TestingHttpServer server(
-      [](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, "xx", "Content-Encoding: br\r\n"); });
+  http::TestingHttpServer server(
+      [](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, "xx", "Content-Encoding: br\r\n"); });
   const StopToken stop;
   auto source = OpenTestingSource(server, stop);
   EXPECT_EQ(KindOf(ReadNumbers(*source).status()), ErrorKind::kCorrupt);

@@ -16,7 +16,7 @@ Result<std::vector<uint64_t>> ReadNumbers(Source& source, const std::string& sql
   }
 }
 
-SourceOptions TestingOptions(const TestingHttpServer& server) {
+SourceOptions TestingOptions(const http::TestingHttpServer& server) {
   SourceOptions options;
   options.url = server.url();
   options.attempts_max = 1;
@@ -25,7 +25,7 @@ SourceOptions TestingOptions(const TestingHttpServer& server) {
   return options;
 }
 
-std::unique_ptr<Source> OpenTestingSource(const TestingHttpServer& server, const StopToken& stop) {
+std::unique_ptr<Source> OpenTestingSource(const http::TestingHttpServer& server, const StopToken& stop) {
   return OpenSource(TestingOptions(server), stop).ValueOrDie();
 }
 

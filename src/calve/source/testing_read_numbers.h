@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "calve/http/testing_http_server.h"
 #include "calve/source/source.h"
-#include "calve/source/testing_http_server.h"
 
 namespace calve::source {
 
 Result<std::vector<uint64_t>> ReadNumbers(Source& source, const std::string& sql = "SELECT number",
                                           const QueryOptions& options = {});
-SourceOptions TestingOptions(const TestingHttpServer& server);  // one attempt, short time-outs
-std::unique_ptr<Source> OpenTestingSource(const TestingHttpServer& server, const StopToken& stop);
+SourceOptions TestingOptions(const http::TestingHttpServer& server);  // one attempt, short time-outs
+std::unique_ptr<Source> OpenTestingSource(const http::TestingHttpServer& server, const StopToken& stop);
 
 }  // namespace calve::source

@@ -1,4 +1,4 @@
-#include "calve/source/testing_http_server.h"
+#include "calve/http/testing_http_server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -13,7 +13,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-namespace calve::source {
+namespace calve::http {
 namespace {
 
 bool WaitReadable(int socket, const std::atomic<bool>& stopping) {
@@ -45,6 +45,7 @@ bool ReadRequest(int socket, const std::atomic<bool>& stopping, size_t cut_body_
   }
   const size_t head_end = buffered->find("\r\n\r\n") + 4;
   const size_t target = buffered->find(' ') + 1;
+  out->method = buffered->substr(0, target - 1);
   out->target = buffered->substr(target, buffered->find(' ', target) - target);
   for (size_t line = buffered->find("\r\n") + 2; line + 2 < head_end;) {
     const size_t end = buffered->find("\r\n", line);
@@ -196,4 +197,4 @@ void TestingHttpServer::Serve(int socket, int number) {
   close(socket);
 }
 
-}  // namespace calve::source
+}  // namespace calve::http

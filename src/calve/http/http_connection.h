@@ -1,5 +1,5 @@
 // One kept-alive HTTP/1.1 connection that carries one exchange after another; the answer's body is pulled. Knows HTTP,
-// not ClickHouse.
+// and nothing of who speaks it.
 #pragma once
 
 #include <arrow/buffer.h>
@@ -14,7 +14,7 @@
 #include "calve/base/error.h"
 #include "calve/base/stop.h"
 
-namespace calve::source {
+namespace calve::http {
 
 struct HttpEndpoint {
   std::string origin;  // scheme://host:port
@@ -22,15 +22,23 @@ struct HttpEndpoint {
   std::string ca_file, client_cert_file, client_key_file;  // PEM; empty: the system's, none
   int64_t connect_timeout_ms = 10'000;
   int64_t idle_timeout_ms = 300'000;  // without a byte while someone waits for one
+  // What the operator does about failures of the connection, in words of the service that is spoken to.
+  struct Remedies {
+    std::string certificate, resolve, tls, connect, not_http;
+  } remedies;
 };
 
 struct HttpRequest {
   std::string target;                // path and query
   std::vector<std::string> headers;  // "Name: value"
-  std::string body;                  // POSTed
+  std::string body;
   // In place of `body`: asked for the next bytes as they go out, in chunks, until it says null. Its error ends the
   // exchange and the connection, and is what Exchange returns.
   std::function<Result<std::shared_ptr<arrow::Buffer>>()> next_body;
+  std::string method = "POST";  // GET and HEAD have no body
+  // Signature Version 4 (libcurl's): "aws:amz:REGION:SERVICE" and "ACCESS_KEY:SECRET_KEY"; empty: not signed. The token
+  // of a session is a header (X-Amz-Security-Token), which the caller gives.
+  std::string sigv4, sigv4_credentials;
 };
 
 // Not thread-safe. Redirects are not followed, bodies not decompressed, TLS certificates always verified.
@@ -45,6 +53,7 @@ class HttpConnection {
 
   int status() const;
   const std::string& header(const std::string& lower_case_name) const;  // empty where there is none
+  const std::map<std::string, std::string>& headers() const;            // lower-case names
   // Content-Length or chunks: an answer without either ends where the connection ends, be it cut or whole.
   bool end_is_provable() const;
 
@@ -63,4 +72,4 @@ class HttpConnection {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace calve::source
+}  // namespace calve::http

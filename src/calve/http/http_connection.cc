@@ -1,4 +1,4 @@
-#include "calve/source/http_connection.h"
+#include "calve/http/http_connection.h"
 
 #include <arrow/memory_pool.h>
 #include <curl/curl.h>
@@ -10,7 +10,7 @@
 #include <deque>
 #include <utility>
 
-namespace calve::source {
+namespace calve::http {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
@@ -182,7 +182,14 @@ void HttpConnection::Impl::SetBody(const HttpRequest& request, CURL* h) {
   request_body_ = request.body;
   next_body_ = request.next_body;
   sending_.reset();
+  curl_easy_setopt(h, CURLOPT_NOBODY, 0L);
+  curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, nullptr);
+  if (request.method == "GET" || request.method == "HEAD") {
+    curl_easy_setopt(h, request.method == "GET" ? CURLOPT_HTTPGET : CURLOPT_NOBODY, 1L);
+    return;
+  }
   curl_easy_setopt(h, CURLOPT_POST, 1L);
+  if (request.method != "POST") curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   if (next_body_) {
     curl_easy_setopt(h, CURLOPT_POSTFIELDS, nullptr);
     curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(-1));
@@ -274,6 +281,8 @@ Status HttpConnection::Impl::Exchange(const HttpRequest& request, const StopToke
   CURL* h = easy_.get();
   curl_easy_setopt(h, CURLOPT_URL, (endpoint_.origin + request.target).c_str());
   curl_easy_setopt(h, CURLOPT_HTTPHEADER, request_headers_.get());
+  curl_easy_setopt(h, CURLOPT_AWS_SIGV4, request.sigv4.empty() ? nullptr : request.sigv4.c_str());
+  curl_easy_setopt(h, CURLOPT_USERPWD, request.sigv4.empty() ? nullptr : request.sigv4_credentials.c_str());
   SetBody(request, h);
   if (curl_multi_add_handle(multi_.get(), h) != CURLM_OK)
     return MakeError(ErrorKind::kFailed, "libcurl: curl_multi_add_handle");
@@ -348,31 +357,28 @@ Status HttpConnection::Impl::FailureOf(CURLcode code) {
   nothing_was_sent_ = request_began == 0;
   if (IsCertificateTrouble(code, reason)) {
     nothing_was_sent_ = true;
-    return MakeError(ErrorKind::kConfig, endpoint_.origin + ": TLS: " + reason,
-                     "name the PEM file of the authority that signed it (--source-ca-file), correct the host name, or "
-                     "give the client certificate that the server asks for (--source-cert-file, --source-key-file)");
+    return MakeError(ErrorKind::kConfig, endpoint_.origin + ": TLS: " + reason, endpoint_.remedies.certificate);
   }
   if (code == CURLE_COULDNT_RESOLVE_HOST) {
-    return MakeError(ErrorKind::kRetry, endpoint_.origin + ": " + reason, "check the host name in the source URL");
+    return MakeError(ErrorKind::kRetry, endpoint_.origin + ": " + reason, endpoint_.remedies.resolve);
   }
   if (code == CURLE_SSL_CONNECT_ERROR) {
-    return MakeError(ErrorKind::kRetry, endpoint_.origin + ": TLS: " + reason,
-                     "check that this port speaks https (ClickHouse: 8443), and not http (8123)");
+    return MakeError(ErrorKind::kRetry, endpoint_.origin + ": TLS: " + reason, endpoint_.remedies.tls);
   }
   if (nothing_was_sent_) {
-    return MakeError(ErrorKind::kRetry, endpoint_.origin + ": cannot connect: " + reason,
-                     "check that ClickHouse runs there and that its HTTP port can be reached from here");
+    return MakeError(ErrorKind::kRetry, endpoint_.origin + ": cannot connect: " + reason, endpoint_.remedies.connect);
   }
   if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY) {
     return MakeError(ErrorKind::kConfig, endpoint_.origin + ": what answers is no HTTP server: " + reason,
-                     "use ClickHouse's HTTP port (8123, or 8443 for https), not that of its native protocol (9000)");
+                     endpoint_.remedies.not_http);
   }
   return MakeError(ErrorKind::kRetry, fmt::format("{}: connection lost after {} bytes of the answer: {}",
                                                   endpoint_.origin, body_bytes_, reason));
 }
 
 void HttpConnection::Impl::Detach() {
-  // Taking a handle out in the middle of an answer closes its connection: ClickHouse notices and ends the query.
+  // Taking a handle out in the middle of an answer closes its connection: the server notices (ClickHouse ends the
+  // query).
   if (attached_) curl_multi_remove_handle(multi_.get(), easy_.get());
   attached_ = false;
 }
@@ -390,6 +396,7 @@ Status HttpConnection::Exchange(const HttpRequest& request, const StopToken& sto
   return impl_->Exchange(request, stop);
 }
 int HttpConnection::status() const { return impl_->status_; }
+const std::map<std::string, std::string>& HttpConnection::headers() const { return impl_->headers_; }
 
 const std::string& HttpConnection::header(const std::string& lower_case_name) const {
   static const std::string kNone;
@@ -408,4 +415,4 @@ int64_t HttpConnection::body_bytes() const { return impl_->body_bytes_; }
 bool HttpConnection::finished() const { return impl_->finished_; }
 bool HttpConnection::nothing_was_sent() const { return impl_->nothing_was_sent_; }
 
-}  // namespace calve::source
+}  // namespace calve::http

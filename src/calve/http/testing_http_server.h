@@ -11,9 +11,10 @@
 #include <thread>
 #include <vector>
 
-namespace calve::source {
+namespace calve::http {
 
 struct SeenRequest {
+  std::string method;                          // "POST"
   std::string target;                          // "/?database=…"
   std::map<std::string, std::string> headers;  // lower-case names
   std::string body;
@@ -71,4 +72,4 @@ class TestingHttpServer {
   std::thread acceptor_;
 };
 
-}  // namespace calve::source
+}  // namespace calve::http
