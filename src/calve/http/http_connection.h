@@ -34,11 +34,11 @@ struct HttpRequest {
   std::string body;
   // In place of `body`: asked for the next bytes as they go out, in chunks, until it says null. Its error ends the
   // exchange and the connection, and is what Exchange returns.
-  std::function<Result<std::shared_ptr<arrow::Buffer>>()> next_body;
+  std::function<Result<std::shared_ptr<arrow::Buffer>>()> next_body = nullptr;
   std::string method = "POST";  // GET and HEAD have no body
   // Signature Version 4 (libcurl's): "aws:amz:REGION:SERVICE" and "ACCESS_KEY:SECRET_KEY"; empty: not signed. The token
   // of a session is a header (X-Amz-Security-Token), which the caller gives.
-  std::string sigv4, sigv4_credentials;
+  std::string sigv4 = "", sigv4_credentials = "";
 };
 
 // Not thread-safe. Redirects are not followed, bodies not decompressed, TLS certificates always verified.
