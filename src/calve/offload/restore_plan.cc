@@ -67,7 +67,7 @@ class Planner {
   VerifyPlan& compare() { return plan_.compare; }
   const iceberg::Schema& cold() { return compare().target.schema(); }
   const source::SourceTable& table() { return compare().table; }
-  std::string TableName() { return table().database + "." + table().name; }
+  std::string TableName() { return table().FullName(); }
   void Note(std::string text) { compare().notes.push_back(std::move(text)); }
 
   const SourceColumn* FindColumn(const std::string& name) {

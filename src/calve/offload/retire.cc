@@ -53,7 +53,7 @@ class Retire {
     result_.notes.push_back(std::move(text));
   }
 
-  std::string SourceName() const { return table_.database + "." + table_.name; }
+  std::string SourceName() const { return table_.FullName(); }
   source::QueryOptions Settings() const { return {"", request_.settings}; }
 
   // Takes the table's lease, which is the offload's as well. True: another calve has it.

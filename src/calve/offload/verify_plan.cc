@@ -185,7 +185,7 @@ class Planner {
     if (retired.ok()) plan_.retired_to = *retired;
     if (!retired.ok()) plan_.notes.push_back(MessageOf(retired.status()));
     std::string source = SourceTableOf((*read)->stamp.source);
-    std::string name = plan_.table.database + "." + plan_.table.name;
+    std::string name = plan_.table.FullName();
     if (!source.empty() && source != name) {
       plan_.notes.push_back(fmt::format("{} was filled from {}, and is compared with {}", TargetName(), source, name));
     }

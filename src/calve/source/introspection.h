@@ -39,6 +39,8 @@ struct SourceTable {
   std::string query;
   // A condition over its columns: only rows that fulfil it are offloaded. May be empty; of the caller.
   std::string row_filter;
+
+  std::string FullName() const { return database + "." + name; }
 };
 
 // One round trip; two where the server is too old for the first question.
