@@ -1,5 +1,6 @@
 # One static library and one test program for each folder of src/calve: calve_NAME from NAME/*.cc, calve_NAME_test
-# from NAME/*_test.cc. New files are picked up by themselves.
+# from NAME/*_test.cc and NAME/testing_*.cc. New files are picked up by themselves. TESTS_WITH names layers whose
+# testing_*.cc the tests use as well.
 set(CALVE_WARNINGS -Wall -Wextra -Werror -Wno-unused-parameter -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
   # False alarms of GCC 12 and 13 inside std::string and std::variant once they are inlined (GCC bugs 105329, 105562, 105651).
@@ -46,7 +47,7 @@ function(calve_runtime target)
 endfunction()
 
 function(calve_layer name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;TESTS_WITH" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/calve/${name}/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
@@ -61,7 +62,11 @@ function(calve_layer name)
     target_link_libraries(calve_${name} INTERFACE calve_flags ${ARG_DEPENDS} ${ARG_LIBRARIES})
   endif()
   if(CALVE_BUILD_TESTS AND tests)
-    file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/calve/${name}/testing_*.cc)
+    set(support "")
+    foreach(owner ${name} ${ARG_TESTS_WITH})
+      file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/calve/${owner}/testing_*.cc)
+      list(APPEND support ${files})
+    endforeach()
     add_executable(calve_${name}_test ${tests} ${support})
     target_precompile_headers(calve_${name}_test REUSE_FROM calve_test_pch)
     target_link_libraries(calve_${name}_test PRIVATE calve_${name} calve_test_flags)
