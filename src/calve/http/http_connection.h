@@ -32,7 +32,8 @@ struct HttpRequest {
   std::string target;                // path and query
   std::vector<std::string> headers;  // "Name: value"
   std::string body;
-  // In place of `body`: asked for the next bytes as they go out, in chunks, until it says null. Its error ends the
+  std::shared_ptr<arrow::Buffer> body_buffer = nullptr;  // in place of `body`: sent without a copy
+  // In place of both: asked for the next bytes as they go out, in chunks, until it says null. Its error ends the
   // exchange and the connection, and is what Exchange returns.
   std::function<Result<std::shared_ptr<arrow::Buffer>>()> next_body = nullptr;
   std::string method = "POST";  // GET and HEAD have no body
