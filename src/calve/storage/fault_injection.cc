@@ -132,6 +132,8 @@ Status FaultInjectingFileIO::WriteNew(const std::string& location, std::string_v
   return Guard(FaultPoint::kWriteNew, location, [&] { return inner_.WriteNew(location, bytes); });
 }
 
+Status FaultInjectingFileIO::CheckWriteNew(const std::string& folder) { return inner_.CheckWriteNew(folder); }
+
 Status FaultInjectingFileIO::Replace(const std::string& location, std::string_view bytes) {
   return Guard(FaultPoint::kReplace, location, [&] { return inner_.Replace(location, bytes); });
 }

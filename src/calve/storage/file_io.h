@@ -12,8 +12,8 @@
 #include "calve/base/error.h"
 #include "calve/base/stop.h"
 #include "calve/base/time.h"
+#include "calve/objectstore/store_options.h"
 #include "calve/storage/storage_credentials.h"
-#include "calve/storage/store_options.h"
 
 namespace calve::storage {
 
@@ -31,12 +31,17 @@ class FileIO {
 
   virtual Result<std::string> Read(const std::string& location) = 0;
   virtual Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(const std::string& location) = 0;
-  // Directories above are made. The file is durable (fsync) when Close() returns OK. An existing one is refused
-  // (kAlreadyExists).
+  // Folders above are made. The file is durable when Close() returns OK; until then nothing is at its name in an object
+  // store. An existing one is refused (kAlreadyExists), at the latest by Close(). Abort() and the destructor of a
+  // stream that was not closed leave nothing behind.
   virtual Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(const std::string& location) = 0;
   // Writes a whole new file, durable and visible only as a whole; kAlreadyExists where there is one, which is then
   // untouched: of any number of concurrent callers exactly one succeeds. kUnknownOutcome where the store cannot tell.
   virtual Status WriteNew(const std::string& location, std::string_view bytes) = 0;
+  // OK where WriteNew keeps that promise below `folder`; kUnsupported, with the reason, where the store ignores or
+  // refuses the condition (WriteNew then refuses only what it sees). Tries it out once for a store, with a file that it
+  // deletes.
+  virtual Status CheckWriteNew(const std::string& folder) { return Status::OK(); }
   // Writes or replaces a file atomically (version-hint.text).
   virtual Status Replace(const std::string& location, std::string_view bytes) = 0;
   virtual Result<bool> Exists(const std::string& location) = 0;
@@ -54,7 +59,7 @@ class FileIO {
 // it. A stop ends transfers of data and waits before another try; small calls go on, bounded by their time-outs, so
 // that the step at hand can be finished or undone.
 struct FileIOContext {
-  StoreOptions options = {};
+  objectstore::StoreOptions options = {};
   StorageCredentials* credentials = nullptr;
   const StopToken* stop = nullptr;  // null: nothing stops it
   const Clock* clock = nullptr;     // null: the system's

@@ -6,6 +6,7 @@ namespace calve::storage {
 
 std::string_view StoreOfScheme(std::string_view scheme) {
   if (scheme.empty() || scheme == "file") return "file";
+  if (scheme == "s3" || scheme == "s3a" || scheme == "s3n") return "s3";
   return {};
 }
 
@@ -38,6 +39,11 @@ Result<std::shared_ptr<arrow::io::OutputStream>> RoutingFileIO::OpenOutput(const
 Status RoutingFileIO::WriteNew(const std::string& location, std::string_view bytes) {
   ARROW_ASSIGN_OR_RAISE(FileIO * store, StoreOf(location));
   return store->WriteNew(location, bytes);
+}
+
+Status RoutingFileIO::CheckWriteNew(const std::string& folder) {
+  ARROW_ASSIGN_OR_RAISE(FileIO * store, StoreOf(folder));
+  return store->CheckWriteNew(folder);
 }
 
 Status RoutingFileIO::Replace(const std::string& location, std::string_view bytes) {

@@ -27,6 +27,7 @@ class RoutingFileIO : public FileIO {
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(const std::string& location) override;
   Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(const std::string& location) override;
   Status WriteNew(const std::string& location, std::string_view bytes) override;
+  Status CheckWriteNew(const std::string& folder) override;
   Status Replace(const std::string& location, std::string_view bytes) override;
   Result<bool> Exists(const std::string& location) override;
   Status Delete(const std::string& location) override;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace calve::storage {
+namespace calve::objectstore {
 
 enum class Addressing {
   kAuto,     // path style at an endpoint of one's own and for buckets with dots, else the bucket as a host's name
@@ -40,4 +40,4 @@ struct StoreOptions {
   friend bool operator==(const StoreOptions&, const StoreOptions&) = default;
 };
 
-}  // namespace calve::storage
+}  // namespace calve::objectstore
