@@ -53,7 +53,7 @@ Result<std::vector<TableOutcome>> Execute(const MaintainFlags& flags, StopToken&
   request.warehouse = flags.target.warehouse;
   request.dry_run = flags.dry_run;
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/true));
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, stop, /*read_only=*/true));
   std::vector<catalog::TableIdent> idents;
   for (const std::string& text : flags.tables) {
     ARROW_ASSIGN_OR_RAISE(auto ident, catalog::ParseTableIdent(text, flags.target.catalog_name));

@@ -124,7 +124,7 @@ Result<offload::RestoreRequest> RequestOf(const RestoreFlags& flags) {
 Result<offload::RestoreResult> Execute(const RestoreFlags& flags, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(offload::RestoreRequest request, RequestOf(flags));
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/flags.dry_run));
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, stop, /*read_only=*/flags.dry_run));
   if (!side.journal && !flags.dry_run) {
     terminal.Warn(
         fmt::format("the journal could not be opened, so that two restores into a table at once are not noticed: {}",

@@ -213,7 +213,7 @@ void PrintResult(const offload::RetireResult& r, bool dry_run) {
 Result<offload::RetireResult> Execute(const RetireFlags& flags, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(offload::RetireRequest request, RequestOf(flags));
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, flags.dry_run));
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, stop, flags.dry_run));
   if (!side.journal && !side.journal_error.ok())
     terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
   ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(flags.source, stop));

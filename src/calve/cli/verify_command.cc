@@ -200,13 +200,13 @@ Result<Sides> Open(const VerifyFlags& flags, const Clock& clock, StopToken& stop
   const bool read_only = !flags.repair;
   if (!flags.config.empty()) {
     ARROW_ASSIGN_OR_RAISE(sides.config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
-    ARROW_ASSIGN_OR_RAISE(sides.target, OpenTargetSide(sides.config->catalog, sides.config->state, clock, read_only));
+    ARROW_ASSIGN_OR_RAISE(sides.target, OpenTargetSide(*sides.config, clock, stop, read_only));
     if (!flags.cold_only) {
       ARROW_ASSIGN_OR_RAISE(sides.source, OpenSourceOf(sides.config->source, stop));
     }
     return sides;
   }
-  ARROW_ASSIGN_OR_RAISE(sides.target, OpenTargetSide(flags.target, clock, read_only));
+  ARROW_ASSIGN_OR_RAISE(sides.target, OpenTargetSide(flags.target, clock, stop, read_only));
   if (!flags.cold_only) {
     ARROW_ASSIGN_OR_RAISE(sides.source, OpenSourceOf(flags.source, stop));
   }

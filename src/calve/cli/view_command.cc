@@ -40,7 +40,7 @@ Result<offload::ViewPlan> Execute(const ViewFlags& flags, StopToken& stop, Termi
   request.name = flags.name;
   request.create = flags.create;
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/true));
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, stop, /*read_only=*/true));
   ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(flags.source, stop));
   offload::OffloadContext context{*source, *side.catalog, *side.file_io, nullptr, clock, stop, terminal};
   return offload::MakeView(context, request);

@@ -45,8 +45,8 @@ http::HttpEndpoint StoreClient::EndpointOf(const std::string& origin) const {
   endpoint.origin = origin;
   endpoint.is_loopback = IsLoopback(origin);
   endpoint.ca_file = options_.ca_file;
-  endpoint.connect_timeout_ms = options_.connect_timeout_ms;
-  endpoint.idle_timeout_ms = options_.idle_timeout_ms;
+  endpoint.connect_timeout_ms = options_.connect_timeout_micros / 1000;
+  endpoint.idle_timeout_ms = options_.idle_timeout_micros / 1000;
   endpoint.remedies.certificate =
       "Name the authority that signed the store's certificate with --store-ca-file (store: ca_file), have an expired "
       "one "

@@ -32,11 +32,11 @@ struct StoreOptions {
   ServerSideEncryption encryption = ServerSideEncryption::kNone;
   std::string kms_key;            // id or ARN
   std::string customer_key_file;  // of 32 bytes, or of their base64
-  int64_t connect_timeout_ms = 10'000;
-  int64_t idle_timeout_ms = 60'000;  // without a byte, in one try
-  int64_t attempts_max = 8;          // of one request
-  int64_t part_bytes = 8 << 20;      // of a multipart upload
-  int64_t uploads_max = 4;           // parts on their way at once, of all files together
+  int64_t connect_timeout_micros = 10'000'000;
+  int64_t idle_timeout_micros = 60'000'000;  // without a byte, in one try
+  int64_t attempts_max = 8;                  // of one request
+  int64_t part_bytes = 8 << 20;              // of a multipart upload
+  int64_t uploads_max = 4;                   // parts on their way at once, of all files together
   friend bool operator==(const StoreOptions&, const StoreOptions&) = default;
 };
 
