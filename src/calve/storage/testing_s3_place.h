@@ -7,6 +7,7 @@
 
 #include "calve/objectstore/s3_store.h"
 #include "calve/storage/object_file_io.h"
+#include "calve/storage/object_location.h"
 #include "calve/storage/testing_file_io_conformance.h"
 #include "calve/storage/testing_s3_server.h"
 
