@@ -309,6 +309,7 @@ Result<std::shared_ptr<arrow::Buffer>> HttpConnection::Impl::NextChunk(const Sto
     ARROW_RETURN_NOT_OK(PumpUntil(stop, [this] { return !full_.empty() || current_size_ > 0; }));
   }
   if (result_ != CURLE_OK) return FailureOf(result_);
+  request_buffer_.reset();  // the connection may be idle for long now
   finished_ = true;
   return nullptr;
 }

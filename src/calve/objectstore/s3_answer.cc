@@ -36,7 +36,7 @@ Meaning MeaningOfRefusal(const S3Error& error, const std::string& right) {
   if (error.code == "SignatureDoesNotMatch") {
     return {ErrorKind::kConfig, "Check the secret access key, and that no proxy changes requests on their way."};
   }
-  if (IsOneOf(error.code, {"InvalidAccessKeyId", "InvalidAccessKey"})) {
+  if (IsOneOf(error.code, {"InvalidAccessKeyId", "InvalidAccessKey", "XAdminUserNotFound"})) {
     return {ErrorKind::kConfig, "Check the access key id: this store does not know it."};
   }
   if (error.code == "RequestTimeTooSkewed") {
@@ -63,8 +63,13 @@ Meaning MeaningOf(const http::HttpResponse& response, const S3Error& error, cons
       status == 507) {
     return {ErrorKind::kFailed, "Free space in the store, or raise its quota."};
   }
-  if (status == 404) return {ErrorKind::kNotFound, ""};
-  if (MeansExpired(response, error, false) || status == 401 || status == 403) return MeaningOfRefusal(error, right);
+  // Some servers say 404 also where they do not know who asks.
+  if (status == 404 && IsOneOf(error.code, {"", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"})) {
+    return {ErrorKind::kNotFound, ""};
+  }
+  if (MeansExpired(response, error, false) || status == 401 || status == 403 || error.code == "XAdminUserNotFound") {
+    return MeaningOfRefusal(error, right);
+  }
   if (error.code.starts_with("KMS."))
     return {ErrorKind::kConfig, "Check the key (--store-kms-key) and the right to use it."};
   if (status == 501)

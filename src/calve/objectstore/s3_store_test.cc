@@ -80,6 +80,8 @@ TEST(S3Store, ErrorsSayWhatToDo) {
            Case{403, "AccessDenied", ErrorKind::kConfig, "403 AccessDenied: why", "s3:GetObject"},
            Case{403, "SignatureDoesNotMatch", ErrorKind::kConfig, "SignatureDoesNotMatch", "secret access key"},
            Case{403, "InvalidAccessKeyId", ErrorKind::kConfig, "InvalidAccessKeyId", "does not know it"},
+           Case{404, "XAdminUserNotFound", ErrorKind::kConfig, "404 XAdminUserNotFound", "does not know it"},
+           Case{404, "SomethingElse", ErrorKind::kFailed, "404 SomethingElse", ""},
            Case{403, "RequestTimeTooSkewed", ErrorKind::kConfig, "RequestTimeTooSkewed", "clock"},
            Case{400, "ExpiredToken", ErrorKind::kConfig, "ExpiredToken", "Renew the session"},
            Case{400, "KMS.NotFoundException", ErrorKind::kConfig, "KMS.NotFound", "--store-kms-key"},

@@ -58,7 +58,7 @@ class S3RealServer : public ::testing::TestWithParam<std::string> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Every, S3RealServer, ::testing::Values("Versitygw", "Minio"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& server) { return server.param; });
 
 TEST_P(S3RealServer, ALargeFileGoesUpInPartsAndTakesLittleMemory) {
   std::string piece(3 * kMiB + 7, '\0');
@@ -86,7 +86,9 @@ TEST_P(S3RealServer, AnUploadThatIsGivenUpLeavesNothing) {
     auto out = io().OpenOutput(At("given-up")).ValueOrDie();
     ASSERT_TRUE(out->Write(std::string(12 * kMiB, 'x')).ok());
     EXPECT_EQ(Uploads(), 1u);
-    if (abort) EXPECT_TRUE(out->Abort().ok());
+    if (abort) {
+      EXPECT_TRUE(out->Abort().ok());
+    }
     out.reset();
     EXPECT_EQ(Uploads(), 0u);
     EXPECT_FALSE(*io().Exists(At("given-up")));
