@@ -36,7 +36,7 @@ class S3RealServer : public ::testing::TestWithParam<std::string> {
   std::string At(const std::string& name) { return JoinLocation(place_->root(), name); }
   size_t Uploads() {
     const objectstore::ObjectName all{place_->bucket, "", "s3://" + place_->bucket};
-    auto uploads = place_->store->ListUploads(all);
+    auto uploads = place_->store.Get()->ListUploads(all);
     EXPECT_TRUE(uploads.ok()) << uploads.status();
     return uploads.ok() ? uploads->size() : 99;
   }
@@ -47,9 +47,10 @@ class S3RealServer : public ::testing::TestWithParam<std::string> {
     const objectstore::Environment environment = [&](const std::string& name) { return variables[name]; };
     options.endpoint = server_->endpoint();
     ARROW_ASSIGN_OR_RAISE(const auto where, objectstore::ResolveAwsPlace(options, environment));
-    auto chain =
-        std::make_shared<objectstore::AwsCredentialChain>(options, where, environment, place_->stop, place_->clock);
-    ARROW_ASSIGN_OR_RAISE(auto store, objectstore::S3Store::Make(options, where, chain, place_->stop, place_->clock));
+    auto chain = std::make_shared<objectstore::AwsCredentialChain>(options, where, environment, place_->store.stop,
+                                                                   place_->store.clock);
+    ARROW_ASSIGN_OR_RAISE(auto store,
+                          objectstore::S3Store::Make(options, where, chain, place_->store.stop, place_->store.clock));
     return store->Get({place_->bucket, location.substr(location.find('/', 5) + 1), location}).status();
   }
 
@@ -115,11 +116,11 @@ TEST_P(S3RealServer, WriteNewKeepsItsPromiseHere) {
 TEST_P(S3RealServer, TheWritesIdIsKept) {
   ASSERT_TRUE(io().WriteNew(At("a"), "x").ok());
   const auto name = ParseObjectLocation(At("a")).ValueOrDie();
-  EXPECT_EQ(place_->store->Head(name)->write_id.size(), 36u);
+  EXPECT_EQ(place_->store.Get()->Head(name)->write_id.size(), 36u);
   auto out = io().OpenOutput(At("b")).ValueOrDie();
   ASSERT_TRUE(out->Write(std::string(6 * kMiB, 'x')).ok());
   ASSERT_TRUE(out->Close().ok());
-  EXPECT_EQ(place_->store->Head(*ParseObjectLocation(At("b")))->write_id.size(), 36u);
+  EXPECT_EQ(place_->store.Get()->Head(*ParseObjectLocation(At("b")))->write_id.size(), 36u);
 }
 
 TEST_P(S3RealServer, ErrorsOfARealServer) {
@@ -173,12 +174,13 @@ TEST(S3RealServerAlone, ASessionsKeys) {
   objectstore::StoreOptions options;
   options.profile = "role";
   const auto where = objectstore::ResolveAwsPlace(options, environment).ValueOrDie();
-  auto chain = std::make_shared<objectstore::AwsCredentialChain>(options, where, environment, place.stop, place.clock);
+  auto chain = std::make_shared<objectstore::AwsCredentialChain>(options, where, environment, place.store.stop,
+                                                                 place.store.clock);
   const auto credentials = chain->Get();
   ASSERT_TRUE(credentials.ok()) << credentials.status();
   EXPECT_NE(credentials->keys.session_token, "");
-  EXPECT_GT(credentials->expires_at_ms, place.clock.Now() / 1000);
-  auto store = objectstore::S3Store::Make(options, where, chain, place.stop, place.clock).ValueOrDie();
+  EXPECT_GT(credentials->expires_at_ms, place.store.clock.Now() / 1000);
+  auto store = objectstore::S3Store::Make(options, where, chain, place.store.stop, place.store.clock).ValueOrDie();
   const objectstore::ObjectName name{place.bucket, "a", "s3://" + place.bucket + "/a"};
   ASSERT_TRUE(store->Put(name, arrow::Buffer::FromString("x"), {true, "id"}).ok());
   EXPECT_EQ(*store->Get(name), "x");
