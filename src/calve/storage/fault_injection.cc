@@ -150,6 +150,10 @@ Result<std::vector<FileInfo>> FaultInjectingFileIO::List(const std::string& loca
   return Guard(FaultPoint::kList, location, [&] { return inner_.List(location); });
 }
 
+Result<int64_t> FaultInjectingFileIO::RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) {
+  return inner_.RemoveUnfinished(folder, before_ms, dry_run);
+}
+
 Result<std::vector<std::string>> FaultInjectingFileIO::ListFolders(const std::string& location) {
   return Guard(FaultPoint::kListFolders, location, [&] { return inner_.ListFolders(location); });
 }

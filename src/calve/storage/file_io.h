@@ -23,6 +23,13 @@ struct FileInfo {
   int64_t mtime_ms = 0;  // since the epoch
 };
 
+// An output stream that holds back what it was given, until there is enough to send.
+class HoldsBytes {
+ public:
+  virtual ~HoldsBytes() = default;
+  virtual int64_t held_bytes() const = 0;  // of memory
+};
+
 // Thread-safe. Errors name the location. kNotFound for what is not there; kConfig for missing rights or a read-only
 // disk, kFailed for a full one (with the remedy); kRetry for what a store calls transient.
 class FileIO {
@@ -49,6 +56,10 @@ class FileIO {
   virtual Status Delete(const std::string& location) = 0;
   // Files below `location`, any depth, in no order; empty where nothing is there.
   virtual Result<std::vector<FileInfo>> List(const std::string& location) = 0;
+  // Of an object store: what was begun below `folder` before `before_ms` (since the epoch) and neither finished nor
+  // given up, as a killed process leaves it: invisible, and paid for. Takes it away, unless `dry_run`; how much there
+  // was.
+  virtual Result<int64_t> RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) { return 0; }
   // Directly below: names of folders (not files).
   virtual Result<std::vector<std::string>> ListFolders(const std::string& location) = 0;
 };

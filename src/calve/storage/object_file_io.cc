@@ -132,6 +132,23 @@ Result<std::vector<FileInfo>> ObjectFileIO::List(const std::string& location) {
   return files;
 }
 
+Result<int64_t> ObjectFileIO::RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) {
+  ARROW_ASSIGN_OR_RAISE(Place place, PlaceOf(folder));
+  place.name.key = FolderKey(place.name);
+  ARROW_ASSIGN_OR_RAISE(const auto uploads, place.store->ListUploads(place.name));
+  int64_t count = 0;
+  for (const objectstore::PendingUpload& upload : uploads) {
+    // Some servers take the prefix for a hint.
+    if (upload.begun_ms >= before_ms || !upload.key.starts_with(place.name.key)) continue;
+    ++count;
+    if (dry_run) continue;
+    ARROW_RETURN_NOT_OK(stop_.Check());
+    ARROW_RETURN_NOT_OK(
+        place.store->AbortUpload({place.name.bucket, upload.key, RootOf(place.name) + upload.key}, upload.id));
+  }
+  return count;
+}
+
 Result<std::vector<std::string>> ObjectFileIO::ListFolders(const std::string& location) {
   ARROW_ASSIGN_OR_RAISE(Place place, PlaceOf(location));
   place.name.key = FolderKey(place.name);

@@ -37,6 +37,7 @@ class ObjectFileIO : public FileIO {
   Result<bool> Exists(const std::string& location) override;
   Status Delete(const std::string& location) override;
   Result<std::vector<FileInfo>> List(const std::string& location) override;
+  Result<int64_t> RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) override;
   Result<std::vector<std::string>> ListFolders(const std::string& location) override;
 
  private:

@@ -216,6 +216,23 @@ TEST_F(ObjectFileIOTest, AStopEndsAnUpload) {
   EXPECT_EQ(KindOf(file_io_.OpenOutput("s3://b/g").status()), ErrorKind::kStopped);
 }
 
+TEST_F(ObjectFileIOTest, UploadsOfTheDeadAreTakenAway) {
+  const auto begin = [&](const std::string& key) {
+    return store_->BeginUpload({"b", key, "s3://b/" + key}, {true, "id"}).ValueOrDie();
+  };
+  store_->now_ms = 1000;
+  begin("t/data/old");
+  begin("table/neighbour");
+  store_->now_ms = 2000;
+  begin("t/data/young");
+  EXPECT_EQ(*file_io_.RemoveUnfinished("s3://b/t", 1500, /*dry_run=*/true), 1);
+  EXPECT_EQ(store_->uploads(), 3u);
+  EXPECT_EQ(*file_io_.RemoveUnfinished("s3://b/t", 1500, /*dry_run=*/false), 1);
+  EXPECT_EQ(store_->uploads(), 2u);
+  EXPECT_EQ(*file_io_.RemoveUnfinished("s3://b/t/", 2001, /*dry_run=*/false), 1);
+  EXPECT_EQ(store_->uploads(), 1u);
+}
+
 TEST_F(ObjectFileIOTest, TooManyPartsAreRefusedWithTheRemedy) {
   const Status status = WriteStream(101 * kPart);
   EXPECT_EQ(KindOf(status), ErrorKind::kFailed);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "calve/objectstore/object_store.h"
+#include "calve/storage/file_io.h"
 #include "calve/storage/upload_slots.h"
 
 namespace calve::storage {
@@ -20,7 +21,7 @@ namespace calve::storage {
 // Not thread-safe, as Arrow's streams are. The object is not there before Close() returned OK. Abort(), a failed
 // Close() and the destructor of a stream that was never closed leave no unfinished upload behind, as far as the store
 // can be reached. Holds one part, and each part on its way until it has arrived.
-class ObjectOutputStream : public arrow::io::OutputStream {
+class ObjectOutputStream : public arrow::io::OutputStream, public HoldsBytes {
  public:
   // `slots` must outlive it.
   ObjectOutputStream(std::shared_ptr<objectstore::ObjectStore> store, objectstore::ObjectName name, int64_t part_bytes,
@@ -33,6 +34,7 @@ class ObjectOutputStream : public arrow::io::OutputStream {
   Status Abort() override;
   Result<int64_t> Tell() const override { return position_; }
   bool closed() const override { return closed_; }
+  int64_t held_bytes() const override { return part_ ? part_->capacity() : 0; }
 
  private:
   Status Append(const uint8_t* data, int64_t size);

@@ -66,6 +66,11 @@ Result<std::vector<FileInfo>> RoutingFileIO::List(const std::string& location) {
   return store->List(location);
 }
 
+Result<int64_t> RoutingFileIO::RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) {
+  ARROW_ASSIGN_OR_RAISE(FileIO * store, StoreOf(folder));
+  return store->RemoveUnfinished(folder, before_ms, dry_run);
+}
+
 Result<std::vector<std::string>> RoutingFileIO::ListFolders(const std::string& location) {
   ARROW_ASSIGN_OR_RAISE(FileIO * store, StoreOf(location));
   return store->ListFolders(location);

@@ -27,6 +27,7 @@ class MemoryObjectStore : public objectstore::ObjectStore {
   // Asked before each call ("put", "part", "complete", "abort", "head", …). Not OK: nothing happens, unless it is
   // kUnknownOutcome, which is returned after the call was carried out.
   std::function<Status(const std::string& call, const ObjectName& name)> fault;
+  int64_t now_ms = 0;
   bool ignores_conditions = false, refuses_conditions = false, forgets_ids = false;
   std::atomic<int> parts_on_their_way{0}, parts_on_their_way_max{0};
   std::function<void()> during_part;  // while no lock is held
@@ -90,7 +91,7 @@ class MemoryObjectStore : public objectstore::ObjectStore {
     ARROW_RETURN_NOT_OK(Ask("begin", name));
     std::lock_guard lock(mutex_);
     const std::string id = "upload-" + std::to_string(++last_upload_);
-    uploads_[id].write_id = mode.write_id;
+    uploads_[id] = {name.key, now_ms, mode.write_id, {}};
     return id;
   }
   Result<std::string> UploadPart(const ObjectName& name, const std::string& upload, int number, Buffer bytes) override {
@@ -132,13 +133,20 @@ class MemoryObjectStore : public objectstore::ObjectStore {
       return Status::OK();
     });
   }
-  Result<std::vector<objectstore::PendingUpload>> ListUploads(const ObjectName&) override {
-    return std::vector<objectstore::PendingUpload>();
+  Result<std::vector<objectstore::PendingUpload>> ListUploads(const ObjectName& prefix) override {
+    std::lock_guard lock(mutex_);
+    std::vector<objectstore::PendingUpload> found;
+    for (const auto& [id, upload] : uploads_) {
+      if (upload.key.starts_with(prefix.key)) found.push_back({upload.key, id, upload.begun_ms});
+    }
+    return found;
   }
   int parts_max() const override { return 100; }
 
  private:
   struct Upload {
+    std::string key;
+    int64_t begun_ms = 0;
     std::string write_id;
     std::map<int, std::string> parts;
   };
