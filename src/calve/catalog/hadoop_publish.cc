@@ -37,6 +37,7 @@ class Publication {
         ours_{next.base.number + 1, versions.FileLocation(fmt::format("v{}{}", next.base.number + 1, extension))} {}
 
   Result<HadoopVersion> Run(std::string_view bytes) {
+    ARROW_RETURN_NOT_OK(file_io_.CheckWriteNew(versions_.FileLocation("")));
     ARROW_RETURN_NOT_OK(Write(bytes));
     ARROW_ASSIGN_OR_RAISE(int64_t highest, Confirm());
     // The table is what its versions say; a hint that cannot be written only costs readers a longer search.

@@ -73,7 +73,7 @@ Status Examine(const DoctorFlags& flags, StopToken& stop, Findings& findings) {
     server.findings = {doctor::Failed("source", source.status())};
   for (Finding& finding : server.findings) findings.Add(std::move(finding));
   ARROW_RETURN_NOT_OK(stop.Check());
-  auto side = OpenTargetSide(config.catalog, config.state, clock, /*read_only=*/true);
+  auto side = OpenTargetSide(config, clock, stop, /*read_only=*/true);
   if (!side.ok()) {
     findings.Add(doctor::Failed("target", side.status()));
     return Status::OK();

@@ -87,7 +87,7 @@ void AddSourceFlags(CLI::App& command, SourceFlags& flags) {
 
 void AddTargetFlags(CLI::App& command, TargetFlags& flags) {
   const char* group = "Target";
-  command.add_option("--warehouse", flags.warehouse, "where the tables' files are: file:///srv/cold")
+  command.add_option("--warehouse", flags.warehouse, "where the tables' files are: file:///srv/cold, s3://bucket/cold")
       ->required()
       ->envname("CALVE_WAREHOUSE")
       ->group(group);
@@ -114,6 +114,7 @@ void AddTargetFlags(CLI::App& command, TargetFlags& flags) {
                               kStatePasswordVariable))
       ->envname("CALVE_STATE_PASSWORD_FILE")
       ->group(group);
+  AddStoreFlags(command, flags.store);
 }
 
 void AddOutputFlags(CLI::App& command, OutputFlags& flags) {
@@ -206,21 +207,25 @@ Result<std::unique_ptr<source::Source>> OpenSourceOf(const config::SourceConfig&
   return source::OpenSource(options, stop);
 }
 
-Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, bool read_only) {
-  config::CatalogConfig catalog;
-  catalog.type = flags.catalog;
-  catalog.name = flags.catalog_name;
-  catalog.warehouse = flags.warehouse;
-  config::StateConfig state;
-  state.url = flags.state;
-  state.password_file = flags.state_password_file;
-  return OpenTargetSide(catalog, state, clock, read_only);
+Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, const StopToken& stop, bool read_only) {
+  config::Config config;
+  config.catalog.type = flags.catalog;
+  config.catalog.name = flags.catalog_name;
+  config.catalog.warehouse = flags.warehouse;
+  config.state.url = flags.state;
+  config.state.password_file = flags.state_password_file;
+  ARROW_ASSIGN_OR_RAISE(config.store, StoreOptionsOf(flags.store));
+  return OpenTargetSide(config, clock, stop, read_only);
 }
 
-Result<TargetSide> OpenTargetSide(const config::CatalogConfig& catalog, const config::StateConfig& state,
-                                  const Clock& clock, bool read_only) {
+Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clock, const StopToken& stop,
+                                  bool read_only) {
+  const config::CatalogConfig& catalog = config.catalog;
+  const config::StateConfig& state = config.state;
   TargetSide side;
-  ARROW_ASSIGN_OR_RAISE(side.file_io, storage::OpenFileIO(catalog.warehouse));
+  side.credentials = std::make_unique<storage::StorageCredentials>();
+  ARROW_ASSIGN_OR_RAISE(side.file_io,
+                        storage::OpenFileIO(catalog.warehouse, {config.store, side.credentials.get(), &stop, &clock}));
   catalog::CatalogOptions options{catalog.type, catalog.warehouse, catalog.name};
   ARROW_ASSIGN_OR_RAISE(side.catalog, catalog::OpenCatalog(options, *side.file_io, clock));
   ARROW_ASSIGN_OR_RAISE(std::string uri, JournalUri(state.url, catalog.warehouse));

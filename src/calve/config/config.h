@@ -10,6 +10,7 @@
 #include "calve/base/time.h"
 #include "calve/catalog/catalog.h"
 #include "calve/iceberg/type.h"
+#include "calve/objectstore/store_options.h"
 #include "calve/offload/column_plan.h"
 #include "calve/offload/mode.h"
 
@@ -161,6 +162,7 @@ struct Config {
   std::string file;
   SourceConfig source;
   CatalogConfig catalog;
+  objectstore::StoreOptions store;
   StateConfig state;
   ScheduleConfig schedule;
   LimitsConfig limits;

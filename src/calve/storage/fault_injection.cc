@@ -132,6 +132,8 @@ Status FaultInjectingFileIO::WriteNew(const std::string& location, std::string_v
   return Guard(FaultPoint::kWriteNew, location, [&] { return inner_.WriteNew(location, bytes); });
 }
 
+Status FaultInjectingFileIO::CheckWriteNew(const std::string& folder) { return inner_.CheckWriteNew(folder); }
+
 Status FaultInjectingFileIO::Replace(const std::string& location, std::string_view bytes) {
   return Guard(FaultPoint::kReplace, location, [&] { return inner_.Replace(location, bytes); });
 }
@@ -146,6 +148,10 @@ Status FaultInjectingFileIO::Delete(const std::string& location) {
 
 Result<std::vector<FileInfo>> FaultInjectingFileIO::List(const std::string& location) {
   return Guard(FaultPoint::kList, location, [&] { return inner_.List(location); });
+}
+
+Result<int64_t> FaultInjectingFileIO::RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) {
+  return inner_.RemoveUnfinished(folder, before_ms, dry_run);
 }
 
 Result<std::vector<std::string>> FaultInjectingFileIO::ListFolders(const std::string& location) {

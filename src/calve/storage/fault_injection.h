@@ -101,10 +101,12 @@ class FaultInjectingFileIO : public FileIO {
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(const std::string& location) override;
   Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(const std::string& location) override;
   Status WriteNew(const std::string& location, std::string_view bytes) override;
+  Status CheckWriteNew(const std::string& folder) override;
   Status Replace(const std::string& location, std::string_view bytes) override;
   Result<bool> Exists(const std::string& location) override;
   Status Delete(const std::string& location) override;
   Result<std::vector<FileInfo>> List(const std::string& location) override;
+  Result<int64_t> RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) override;
   Result<std::vector<std::string>> ListFolders(const std::string& location) override;
 
  private:
