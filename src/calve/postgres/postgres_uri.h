@@ -8,11 +8,18 @@
 
 namespace calve::postgres {
 
+// What calve keeps in a database, as far as messages about it have to know.
+struct Purpose {
+  // Where the password is looked for, "A, B or C".
+  std::string_view password_places = "PGPASSWORD or PGPASSFILE";
+  std::string_view page = "the documentation";  // about its tables and rights
+};
+
 bool IsPostgresUri(std::string_view uri);
 
 // What messages call the database: postgresql://host:port/database, nothing of the rest. kConfig for what libpq cannot
 // parse and for a password in the URI; no message repeats a URI that may hold one.
-Result<std::string> NameOfUri(const std::string& uri);
+Result<std::string> NameOfUri(const std::string& uri, const Purpose& purpose = {});
 
 // How many hosts the URI lists: each may take its time to be found silent.
 int HostsOfUri(const std::string& uri);

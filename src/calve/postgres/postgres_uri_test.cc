@@ -29,7 +29,10 @@ TEST(PostgresUri, APasswordInItIsRefusedAndNeverRepeated) {
     EXPECT_EQ(KindOf(status), ErrorKind::kConfig) << uri;
     EXPECT_THAT(status.ToString() + RemedyOf(status), Not(HasSubstr("s3cr"))) << uri;
   }
-  EXPECT_THAT(RemedyOf(NameOfUri("postgresql://calve:s3cr@db/x").status()), HasSubstr("CALVE_STATE_PASSWORD"));
+  const Purpose purpose{"SOME_VARIABLE or PGPASSFILE", "docs/some.md"};
+  for (const char* uri : {"postgresql://calve:s3cr@db/x", "postgresql://calve:s3cr@x@db/x"}) {
+    EXPECT_THAT(RemedyOf(NameOfUri(uri, purpose).status()), HasSubstr("SOME_VARIABLE or PGPASSFILE")) << uri;
+  }
 }
 
 TEST(PostgresUri, AnUnknownParameterIsNamed) {
@@ -59,6 +62,9 @@ TEST(PostgresError, AConnectionsRefusalTellsItsState) {
             ErrorKind::kRetry);
   EXPECT_EQ(KindOf(ConnectError("… failed: Connection refused\n", false, "d")), ErrorKind::kRetry);
   EXPECT_EQ(KindOf(ConnectError("… failed: SSL error: certificate verify failed\n", false, "d")), ErrorKind::kConfig);
+  const Purpose purpose{"SOME_VARIABLE", "docs/some.md"};
+  EXPECT_THAT(RemedyOf(ErrorOf("28P01", "no", "d", purpose)), HasSubstr("SOME_VARIABLE"));
+  EXPECT_THAT(RemedyOf(ErrorOf("42501", "no", "d", purpose)), HasSubstr("docs/some.md"));
   EXPECT_EQ(KindOf(ConnectError("fe_sendauth: no password supplied\n", true, "d")), ErrorKind::kConfig);
 }
 
