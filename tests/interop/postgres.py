@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 from . import servers
 
@@ -32,6 +33,17 @@ class Database:
     def url(self, user=None, **parameters):
         query = "&".join(f"{k}={v}" for k, v in parameters.items())
         return f"postgresql://{user or self.name}@127.0.0.1:{self.server.port}/{self.name}" + (f"?{query}" if query else "")
+
+    @property
+    def jdbc(self):
+        return f"jdbc:postgresql://127.0.0.1:{self.server.port}/{self.name}"
+
+    @property
+    def sqlalchemy(self):
+        return f"postgresql+psycopg2://{self.name}:{urllib.parse.quote(PASSWORD, safe='')}@127.0.0.1:{self.server.port}/{self.name}"
+
+    def has(self, table):
+        return self.sql(f"SELECT to_regclass('{table}') IS NOT NULL") == [["t"]]
 
     def sql(self, statements, user=None):
         """What psql prints of the statements' rows: [[text, ...], ...]."""

@@ -27,11 +27,8 @@ CREATE TABLE offload_watermarks (
 
 
 @pytest.fixture
-def database(postgres_server, monkeypatch):
+def database(postgres_server, passwords):
     """A database with calve's user as its owner; calve finds the password in its environment."""
-    # program.environment() drops what the caller's environment has of calve's own.
-    plain = program.environment
-    monkeypatch.setattr(program, "environment", lambda **more: plain(**{**SECRET, **more}))
     return postgres_server.new_database()
 
 
