@@ -61,7 +61,7 @@ class Database:
 class Server:
     def __init__(self, folder, bin_folder, port):
         self.folder, self.bin, self.port, self.process = folder, bin_folder, port, None
-        self.certificate = folder / "server.crt"
+        self.certificate, self._more = folder / "server.crt", {}
         self._as = ["setpriv", "--pdeathsig", "KILL"]
         if os.geteuid() == 0:  # it refuses to run as root
             user = pwd.getpwnam("postgres")
@@ -80,7 +80,21 @@ class Server:
                   "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "server.key", "-out", self.certificate)
         self.start()
 
-    def start(self):
+    def present(self, certificate, key, client_authority=None, certificate_user=None):
+        """From its next start on, this is what it shows; who wants to be `certificate_user` has to show a certificate of
+        the authority's in place of a password."""
+        for source, target, mode in ((certificate, self.certificate, 0o644), (key, self.folder / "server.key", 0o600), (client_authority, self.folder / "clients.crt", 0o644)):
+            if source:
+                target.write_bytes(source.read_bytes())
+                target.chmod(mode)
+                if os.geteuid() == 0:
+                    shutil.chown(target, "postgres", "postgres")
+        self._more = {"ssl_ca_file": self.folder / "clients.crt"} if client_authority else {}
+        rules = self.folder / "data" / "pg_hba.conf"
+        kept = "\n".join(line for line in rules.read_text().splitlines() if not line.endswith(" cert"))
+        rules.write_text((f"hostssl all {certificate_user} all cert\n" if certificate_user else "") + kept)
+
+    def start(self, **more):
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "fsync": "off", "shared_buffers": "16MB",
                     "ssl": "on", "ssl_cert_file": self.certificate, "ssl_key_file": self.folder / "server.key", "TimeZone": "Asia/Tokyo", "log_line_prefix": "%m %d "}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

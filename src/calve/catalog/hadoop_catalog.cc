@@ -75,7 +75,9 @@ Result<HadoopCatalog::Current> HadoopCatalog::LoadCurrent(const TableIdent& iden
 Result<HadoopCatalog::Current> HadoopCatalog::LoadSettled(const TableIdent& ident, HadoopVersions& versions) {
   ARROW_ASSIGN_OR_RAISE(std::optional<HadoopVersion> version, versions.FindCurrent());
   for (int look = 0; look < kLooksMax && version; ++look) {
-    ARROW_ASSIGN_OR_RAISE(bool awaited, AwaitRenames(file_io_, clock_, versions));
+    // Those to this version may replace it; those to the next are about to win.
+    const int64_t targets[] = {version->number, version->number + 1};
+    ARROW_ASSIGN_OR_RAISE(bool awaited, AwaitRenames(file_io_, clock_, versions, targets));
     auto current = Load(ident, *version);
     const bool trimmed = KindOf(current.status()) == ErrorKind::kNotFound;
     if (!awaited && !trimmed) return current;

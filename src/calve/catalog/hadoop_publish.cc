@@ -66,7 +66,7 @@ class Publication {
   // Whether Java's rename took our name away again. Who read ours in the meantime may still build upon it, so that this
   // is no proof that it is not in.
   Status CheckReplaced(std::string_view bytes) {
-    auto awaited = AwaitRenames(file_io_, clock_, versions_);
+    auto awaited = AwaitRenames(file_io_, clock_, versions_, std::span(&ours_.number, 1));
     if (!awaited.ok()) return Unknown(ours_, awaited.status());
     if (storage::LocalPath(ours_.location).empty()) return Status::OK();
     auto found = file_io_.Read(ours_.location);

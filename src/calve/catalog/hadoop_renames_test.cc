@@ -27,8 +27,14 @@ using ::testing::ElementsAre;
 // One commit of Java's, step by step, on top of what is there when it begins.
 class JavaCommit {
  public:
-  JavaCommit(Catalog& catalog, const TableIdent& ident) : base_(catalog.LoadTable(ident).ValueOrDie()) {
+  // `names_tries`: its manifest list is called as Java calls it.
+  JavaCommit(Catalog& catalog, const TableIdent& ident, bool names_tries = false)
+      : base_(catalog.LoadTable(ident).ValueOrDie()) {
     TestAppend append = AppendOn(base_.metadata);
+    if (names_tries) {
+      list_ = ManifestList(append.snapshot_id, 1);
+      std::get<iceberg::AddSnapshot>(append.updates[0]).snapshot.manifest_list = list_;
+    }
     id_ = append.snapshot_id;
     auto next = iceberg::ApplyUpdates(base_.metadata, append.updates, SystemClock().Now() / 1000).ValueOrDie();
     folder_ = storage::LocalPath(base_.metadata_location);
@@ -44,15 +50,24 @@ class JavaCommit {
   bool SeesItsTarget() const { return std::filesystem::exists(target_); }
   void Rename() const { std::filesystem::rename(temporary_, target_); }
   void GiveUp() const { std::filesystem::remove(temporary_); }
+  void TryAgain() const { ManifestList(id_, 2); }
+  void CleanUp() const { EXPECT_TRUE(storage::LocalFileIO().Delete(list_).ok()); }
   void MakeOld() const {
     timespec times[2] = {{0, UTIME_OMIT}, {time(nullptr) - kRenameMaxMs / 1000 - 1, 0}};
     EXPECT_EQ(utimensat(AT_FDCWD, temporary_.c_str(), times, 0), 0);
   }
 
  private:
+  std::string ManifestList(int64_t id, int attempt) const {
+    std::string location =
+        fmt::format("{}/metadata/snap-{}-{}-{}.avro", base_.metadata.location, id, attempt, RandomUuid());
+    EXPECT_TRUE(storage::LocalFileIO().WriteNew(location, "x").ok());
+    return location;
+  }
+
   LoadedTable base_;
   int64_t id_ = 0;
-  std::string folder_, temporary_, target_;
+  std::string folder_, temporary_, target_, list_;
 };
 
 class HadoopBesideJava : public ::testing::Test {
@@ -178,6 +193,37 @@ TEST_F(HadoopBesideJava, WhatAProcessThatDiedHasLeftIsNotWaitedFor) {
   EXPECT_TRUE(std::filesystem::exists(java.temporary())) << "it is another's";
 }
 
+// Java leaves its file behind where it lost a race. Its next try, or the end of it, tells that it will not come.
+TEST_F(HadoopBesideJava, WhatJavaHasGivenUpIsNotWaitedFor) {
+  for (bool tries_again : {true, false}) {
+    JavaCommit lost(*catalog_, ident_, /*names_tries=*/true), winner(*catalog_, ident_);
+    winner.Rename();
+    EXPECT_TRUE(lost.SeesItsTarget());
+    std::thread late([&] {
+      std::this_thread::sleep_for(milliseconds(100));
+      tries_again ? lost.TryAgain() : lost.CleanUp();
+    });
+    auto began = Steady::now();
+    const int64_t first = AppendUntilIn(*calve_);
+    late.join();
+    EXPECT_GT(Steady::now() - began, milliseconds(90)) << "it might have been on its way";
+    EXPECT_LT(Steady::now() - began, milliseconds(kRenameMaxMs / 2));
+    EXPECT_EQ(Chain()[0], first);
+    EXPECT_EQ(Chain()[1], winner.id());
+  }
+}
+
+TEST_F(HadoopBesideJava, AFileForAnotherVersionIsNotWaitedFor) {
+  JavaCommit lost(*catalog_, ident_);
+  JavaCommit first(*catalog_, ident_), second(*catalog_, ident_);
+  first.Rename();
+  JavaCommit(*catalog_, ident_).Rename();
+  auto began = Steady::now();
+  AppendUntilIn(*calve_);  // v4 upon v3; `lost` and `second` would be v2
+  EXPECT_LT(Steady::now() - began, milliseconds(kRenameMaxMs / 2));
+  EXPECT_EQ(Chain().size(), 3u);
+}
+
 // Only Java's own form of a name is waited for.
 TEST_F(HadoopBesideJava, OtherFilesAreNotWaitedFor) {
   const std::string folder = dir_.path() + "/cold/trades/metadata/";
@@ -190,7 +236,8 @@ TEST_F(HadoopBesideJava, OtherFilesAreNotWaitedFor) {
     ASSERT_TRUE(local_.WriteNew(folder + name, "x").ok());
   }
   HadoopVersions versions(local_, "file://" + dir_.path() + "/cold/trades");
-  EXPECT_FALSE(AwaitRenames(local_, clock_, versions).ValueOrDie());
+  const int64_t targets[] = {1};
+  EXPECT_FALSE(AwaitRenames(local_, clock_, versions, targets).ValueOrDie());
   for (const char* name : {"6f0e8a4e-3c5e-4d8e-9a52-0f7b3f5c1d2e.metadata.json",
                            "6F0E8A4E-3C5E-4D8E-9A52-0F7B3F5C1D2E.gz.metadata.json"}) {
     ASSERT_TRUE(local_.WriteNew(folder + name, "x").ok());
@@ -198,7 +245,7 @@ TEST_F(HadoopBesideJava, OtherFilesAreNotWaitedFor) {
       std::this_thread::sleep_for(milliseconds(30));
       EXPECT_TRUE(local_.Delete(folder + name).ok());
     });
-    EXPECT_TRUE(AwaitRenames(local_, clock_, versions).ValueOrDie());
+    EXPECT_TRUE(AwaitRenames(local_, clock_, versions, targets).ValueOrDie());
     late.join();
   }
 }

@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 
 const SqlTableName kTrades{"cold", "trades"};
 
-class PostgresStoreFault : public ::testing::Test {
+class PostgresRealServerFault : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!PostgresServer::Get()) GTEST_SKIP() << "there is no PostgreSQL on this machine";
@@ -51,7 +51,7 @@ class PostgresStoreFault : public ::testing::Test {
 };
 
 // Every call, each on a connection that is gone.
-TEST_F(PostgresStoreFault, ALostConnectionIsMadeAnew) {
+TEST_F(PostgresRealServerFault, ALostConnectionIsMadeAnew) {
   auto store = Store();
   auto cut = [&] { server().Execute("SELECT pg_terminate_backend(" + Session() + ", 5000)"); };
   ASSERT_TRUE(store->ListNamespaces().ok());
@@ -71,7 +71,7 @@ TEST_F(PostgresStoreFault, ALostConnectionIsMadeAnew) {
   }
 }
 
-TEST_F(PostgresStoreFault, ARestartBetweenCallsIsNotNoticed) {
+TEST_F(PostgresRealServerFault, ARestartBetweenCallsIsNotNoticed) {
   auto catalog = place_->Open();
   ASSERT_TRUE(catalog->CreateTable(ident_, TradesRequest()).ok());
   for (int signal : {SIGINT, SIGQUIT, SIGKILL}) {
@@ -87,7 +87,7 @@ TEST_F(PostgresStoreFault, ARestartBetweenCallsIsNotNoticed) {
   }
 }
 
-TEST_F(PostgresStoreFault, AServerThatIsDownIsToldAtOnceAndTriedAgain) {
+TEST_F(PostgresRealServerFault, AServerThatIsDownIsToldAtOnceAndTriedAgain) {
   auto catalog = place_->Open();
   LoadedTable base = catalog->CreateTable(ident_, TradesRequest()).ValueOrDie();
   const size_t files = Files();
@@ -107,7 +107,7 @@ TEST_F(PostgresStoreFault, AServerThatIsDownIsToldAtOnceAndTriedAgain) {
 }
 
 // Down from the moment on in which the new metadata is written: certain, and the file goes.
-TEST_F(PostgresStoreFault, AServerThatGoesDownBeforeTheSwapLeavesNoFile) {
+TEST_F(PostgresRealServerFault, AServerThatGoesDownBeforeTheSwapLeavesNoFile) {
   auto catalog = OpenCatalogOn(Store());
   ASSERT_TRUE(catalog->CreateTable(ident_, TradesRequest()).ok());
   const size_t files = Files();
@@ -127,7 +127,7 @@ TEST_F(PostgresStoreFault, AServerThatGoesDownBeforeTheSwapLeavesNoFile) {
 }
 
 // Each request of each change, cut in each way: what is said for certain is so.
-TEST_F(PostgresStoreFault, WhereverTheConnectionIsCutTheAnswerIsTrue) {
+TEST_F(PostgresRealServerFault, WhereverTheConnectionIsCutTheAnswerIsTrue) {
   auto direct = Store();
   postgres::CuttingProxy proxy(server().folder());
   options_.uri = server().UriAt(proxy.folder(), place_->Sql("SELECT current_schema()"));
@@ -170,7 +170,7 @@ TEST_F(PostgresStoreFault, WhereverTheConnectionIsCutTheAnswerIsTrue) {
 }
 
 // The commit's answer is lost: the catalog looks, and says what it sees; the file stays where it sees nothing.
-TEST_F(PostgresStoreFault, ACommitWithoutAnAnswerIsLookedFor) {
+TEST_F(PostgresRealServerFault, ACommitWithoutAnAnswerIsLookedFor) {
   auto direct = place_->Open();
   ASSERT_TRUE(direct->CreateTable(ident_, TradesRequest()).ok());
   postgres::CuttingProxy proxy(server().folder());
@@ -195,7 +195,7 @@ TEST_F(PostgresStoreFault, ACommitWithoutAnAnswerIsLookedFor) {
 }
 
 // Its machine hangs: connections stay open, and nothing comes.
-TEST_F(PostgresStoreFault, AServerThatGivesNoAnswerIsGivenUpInTime) {
+TEST_F(PostgresRealServerFault, AServerThatGivesNoAnswerIsGivenUpInTime) {
   options_.answer_timeout_ms = 300;
   auto store = Store();
   ASSERT_TRUE(store->InsertTable(kTrades, "a").ok());
@@ -211,7 +211,7 @@ TEST_F(PostgresStoreFault, AServerThatGivesNoAnswerIsGivenUpInTime) {
   EXPECT_TRUE(store->SwapMetadata(kTrades, "c", "d").ok()) << "what was given up does not come late";
 }
 
-TEST_F(PostgresStoreFault, ALockThatAnotherSessionHoldsIsWaitedForWithinLimits) {
+TEST_F(PostgresRealServerFault, ALockThatAnotherSessionHoldsIsWaitedForWithinLimits) {
   options_.answer_timeout_ms = 3000;
   auto catalog = OpenCatalogOn(Store());
   ASSERT_TRUE(catalog->CreateTable(ident_, TradesRequest()).ok());
@@ -232,7 +232,7 @@ TEST_F(PostgresStoreFault, ALockThatAnotherSessionHoldsIsWaitedForWithinLimits) 
 
 // Writers at work while the server is stopped, killed and started: each commit that was confirmed is there, once, and
 // none that was refused.
-TEST_F(PostgresStoreFault, KilledInTheMiddleNoConfirmedCommitIsLost) {
+TEST_F(PostgresRealServerFault, KilledInTheMiddleNoConfirmedCommitIsLost) {
   ASSERT_TRUE(place_->Open()->CreateTable(ident_, TradesRequest()).ok());
   std::atomic<bool> stop = false;
   std::vector<std::set<int64_t>> certain(3), unknown(3);

@@ -14,17 +14,18 @@ using postgres::PostgresServer;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// The conformance suite, on a database that has nothing yet and on one that Java made. Registered where there is a
-// server: the suite makes its place before a test could be skipped.
+// Named RealServer, so that they share one server (http/testing_server_process.h). The conformance suite, on a database
+// that has nothing yet and on one that Java made. Registered where there is a server: the suite makes its place before
+// a test could be skipped.
 std::vector<CatalogCase> Cases() {
   if (!PostgresServer::IsInstalled()) return {};
   return {CatalogCase{"postgres", [] { return std::make_unique<PostgresPlace>(*PostgresServer::Get()); }},
           CatalogCase{"postgresV0", [] { return std::make_unique<PostgresPlace>(*PostgresServer::Get(), kJavaV0); }}};
 }
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CatalogConformance);
-INSTANTIATE_TEST_SUITE_P(Postgres, CatalogConformance, ::testing::ValuesIn(Cases()), CatalogCaseName);
+INSTANTIATE_TEST_SUITE_P(PostgresRealServer, CatalogConformance, ::testing::ValuesIn(Cases()), CatalogCaseName);
 
-class PostgresStoreTest : public ::testing::Test {
+class PostgresRealServer : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!PostgresServer::Get()) GTEST_SKIP() << "there is no PostgreSQL on this machine";
@@ -42,14 +43,14 @@ class PostgresStoreTest : public ::testing::Test {
   const TableIdent ident_{{"cold"}, "trades"};
 };
 
-TEST_F(PostgresStoreTest, LookingMakesNoTables) {
+TEST_F(PostgresRealServer, LookingMakesNoTables) {
   EXPECT_TRUE(catalog_->ListNamespaces().ValueOrDie().empty());
   EXPECT_TRUE(catalog_->ListTables({"cold"}).ValueOrDie().empty());
   EXPECT_EQ(KindOf(catalog_->LoadTable(ident_).status()), ErrorKind::kNotFound);
   EXPECT_EQ(place_->Sql("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"), "0");
 }
 
-TEST_F(PostgresStoreTest, ANewDatabaseIsAsPyIcebergMakesIt) {
+TEST_F(PostgresRealServer, ANewDatabaseIsAsPyIcebergMakesIt) {
   LoadedTable created = catalog_->CreateTable({{"a", "b"}, "t"}, TradesRequest()).ValueOrDie();
   LoadedTable next = SetProperty(*catalog_, {{"a", "b"}, "t"}, "k", "v").ValueOrDie();
   EXPECT_EQ(
@@ -62,7 +63,7 @@ TEST_F(PostgresStoreTest, ANewDatabaseIsAsPyIcebergMakesIt) {
             "calve|a.b|exists|true");
 }
 
-TEST_F(PostgresStoreTest, JavasSchemaWithoutTypesIsUsedAsItIs) {
+TEST_F(PostgresRealServer, JavasSchemaWithoutTypesIsUsedAsItIs) {
   place_->Sql(kJavaV0);
   const std::string columns =
       "SELECT string_agg(table_name || '.' || column_name, ',' ORDER BY 1) FROM information_schema.columns WHERE "
@@ -79,7 +80,7 @@ TEST_F(PostgresStoreTest, JavasSchemaWithoutTypesIsUsedAsItIs) {
   EXPECT_TRUE(catalog_->DropTable(ident_).ok());
 }
 
-TEST_F(PostgresStoreTest, ViewsAreNoTables) {
+TEST_F(PostgresRealServer, ViewsAreNoTables) {
   ASSERT_TRUE(catalog_->CreateTable(ident_, TradesRequest()).ok());
   place_->Sql("INSERT INTO iceberg_tables VALUES ('calve', 'cold', 'v', 'file:///v.json', NULL, 'VIEW')");
   TableIdent view{{"cold"}, "v"};
@@ -95,7 +96,7 @@ TEST_F(PostgresStoreTest, ViewsAreNoTables) {
       << "its metadata is removed";
 }
 
-TEST_F(PostgresStoreTest, AnotherCatalogNameSeesOtherTables) {
+TEST_F(PostgresRealServer, AnotherCatalogNameSeesOtherTables) {
   ASSERT_TRUE(catalog_->CreateTable(ident_, TradesRequest()).ok());
   auto other = OpenCatalog({place_->uri, place_->warehouse(), "demo"}, place_->local, place_->clock).ValueOrDie();
   EXPECT_EQ(KindOf(other->LoadTable(ident_).status()), ErrorKind::kNotFound);
@@ -103,7 +104,7 @@ TEST_F(PostgresStoreTest, AnotherCatalogNameSeesOtherTables) {
   EXPECT_TRUE(other->CreateTable(ident_, TradesRequest()).ok());
 }
 
-TEST_F(PostgresStoreTest, TheFirstTablesOnTheSearchPathAreMeant) {
+TEST_F(PostgresRealServer, TheFirstTablesOnTheSearchPathAreMeant) {
   ASSERT_TRUE(catalog_->CreateTable(ident_, TradesRequest()).ok());
   const std::string there = place_->Sql("SELECT current_schema()"), empty = there + "_empty";
   place_->Sql("CREATE SCHEMA " + empty);
@@ -122,7 +123,7 @@ TEST_F(PostgresStoreTest, TheFirstTablesOnTheSearchPathAreMeant) {
 }
 
 // Eight programs at once on a database without tables.
-TEST_F(PostgresStoreTest, OfProgramsThatMakeTheTablesAtOnceAllGoOn) {
+TEST_F(PostgresRealServer, OfProgramsThatMakeTheTablesAtOnceAllGoOn) {
   for (int round = 0; round < 3; ++round) {
     PostgresPlace place(place_->server);
     std::vector<std::thread> threads;
@@ -138,7 +139,7 @@ TEST_F(PostgresStoreTest, OfProgramsThatMakeTheTablesAtOnceAllGoOn) {
   }
 }
 
-TEST_F(PostgresStoreTest, WhatTheUserMayNotDoIsSaid) {
+TEST_F(PostgresRealServer, WhatTheUserMayNotDoIsSaid) {
   ASSERT_TRUE(catalog_->CreateTable(ident_, TradesRequest()).ok());
   const std::string schema = place_->Sql("SELECT current_schema()");
   place_->Sql("CREATE ROLE viewer_" + schema + " LOGIN; GRANT USAGE ON SCHEMA " + schema + " TO viewer_" + schema +
@@ -156,7 +157,7 @@ TEST_F(PostgresStoreTest, WhatTheUserMayNotDoIsSaid) {
   place_->Sql("DROP OWNED BY viewer_" + schema + "; DROP ROLE viewer_" + schema);
 }
 
-TEST_F(PostgresStoreTest, ALocationThatIsTooLongIsRefusedAndLeavesNoFile) {
+TEST_F(PostgresRealServer, ALocationThatIsTooLongIsRefusedAndLeavesNoFile) {
   TableIdent long_name{{"cold"}, std::string(300, 'x')};
   Status status = catalog_->CreateTable(long_name, TradesRequest()).status();
   EXPECT_FALSE(status.ok());
@@ -167,7 +168,7 @@ TEST_F(PostgresStoreTest, ALocationThatIsTooLongIsRefusedAndLeavesNoFile) {
   EXPECT_TRUE(place_->local.List(place_->warehouse()).ValueOrDie().empty());
 }
 
-TEST_F(PostgresStoreTest, CommitsWaitForTheDiskWhateverTheDefaultIs) {
+TEST_F(PostgresRealServer, CommitsWaitForTheDiskWhateverTheDefaultIs) {
   ASSERT_TRUE(catalog_->CreateTable(ident_, TradesRequest()).ok());
   place_->Sql("CREATE TABLE seen (value TEXT)");
   place_->Sql(
@@ -185,7 +186,7 @@ TEST_F(PostgresStoreTest, CommitsWaitForTheDiskWhateverTheDefaultIs) {
   }
 }
 
-TEST_F(PostgresStoreTest, OneStoreServesManyThreads) {
+TEST_F(PostgresRealServer, OneStoreServesManyThreads) {
   ASSERT_TRUE(catalog_->CreateTable(ident_, TradesRequest()).ok());
   auto store = Store(place_->uri);
   const std::string base = store->FindTable({"cold", "trades"}).ValueOrDie()->metadata_location;

@@ -215,6 +215,25 @@ Status PostgresJournal::WriteFailure(const std::string& table_name, const std::s
   });
 }
 
+Status PostgresJournal::WriteStatus(const std::string& table_name, const std::string& status, TimestampMicros now) {
+  const std::string time = FormatTimestamp(now);
+  return session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+    ARROW_RETURN_NOT_OK(LockWatermark(connection, Text(table_name)));
+    ARROW_ASSIGN_OR_RAISE(
+        Rows updated,
+        connection.Execute("UPDATE offload_watermarks SET status = $2, updated_at = $3 WHERE table_name = $1",
+                           {Text(table_name), Text(status), time}));
+    if (updated.affected() > 0) return Status::OK();
+    return connection
+        .Execute(
+            "INSERT INTO offload_watermarks(table_name, last_offload_timestamp, last_offload_max_sequence, "
+            "last_offload_row_count, status, failure_count, created_at, updated_at) "
+            "VALUES ($1, '1970-01-01 00:00:00Z', 0, 0, $2, 0, $3, $4)",
+            {Text(table_name), Text(status), time, time})
+        .status();
+  });
+}
+
 Result<std::optional<WatermarkRow>> PostgresJournal::ReadWatermark(const std::string& table_name) {
   const std::string sql = fmt::format(
       "SELECT {}, last_offload_max_sequence, last_offload_row_count, status, {}, last_run_duration_seconds, "

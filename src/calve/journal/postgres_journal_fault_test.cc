@@ -54,6 +54,8 @@ TEST_F(PostgresJournalFault, ALostConnectionIsMadeAnew) {
     cut();
     EXPECT_TRUE(journal->WriteFailure("trades", "x", kNow).ok());
     cut();
+    EXPECT_TRUE(journal->WriteStatus("trades", "running", kNow).ok());
+    cut();
     EXPECT_EQ(journal->ReadWatermark("trades").ValueOrDie()->failure_count, i + 1);
     cut();
     EXPECT_EQ(journal->AcquireLease({"t", "a", "h", 1, 2, 0, 60'000'000}).ValueOrDie().holder, "a");

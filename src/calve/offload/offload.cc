@@ -1,13 +1,12 @@
 #include "calve/offload/offload.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 
 #include "calve/base/random.h"
 #include "calve/offload/late.h"
 #include "calve/offload/older_versions.h"
+#include "calve/offload/run_log.h"
 #include "calve/offload/source_select.h"
 #include "calve/offload/table_lease.h"
 #include "calve/offload/target.h"
@@ -33,6 +32,8 @@ struct Plan {
   RowIdentity identity;
   Target target;
   std::optional<TimestampMicros> table_watermark;  // as the target's snapshots tell it
+  std::optional<CommitStamp> stamp;                // that it is of
+  bool adopts_row = false;                         // the window begins where the Spark job's row says
   Window window;
   std::vector<Window> parts;  // of the window, one for each query that reads it; in order
 };
@@ -50,7 +51,7 @@ struct ChunksDone {
 class Offload {
  public:
   Offload(const OffloadContext& context, const OffloadRequest& request, const ChunksDone& before)
-      : context_(context), request_(request), before_(before) {}
+      : context_(context), request_(request), before_(before), log_(context, request) {}
 
   // Where the chunks end that are still to come; nothing where the window was done as a whole.
   const std::vector<TimestampMicros>& further_ends() const { return further_ends_; }
@@ -58,20 +59,13 @@ class Offload {
   Result<OffloadResult> Run() {
     std::optional<TableLease> lease;
     if (Begin(lease)) return std::move(result_);
-    for (int round = 1; round <= kRoundsMax; ++round) {
-      ARROW_RETURN_NOT_OK(context_.stop.Check());
-      ARROW_ASSIGN_OR_RAISE(bool done, Round());
-      if (done) {
-        if (!request_.dry_run) LookForLateRows();
-        result_.seconds = SecondsSince(start_);
-        return std::move(result_);
-      }
-      Note("another calve was faster; planning anew from its watermark");
+    Status done = Rounds();
+    if (!done.ok()) {
+      if (!told_failure_) NoteOf(log_.Fail(done));
+      return done;
     }
-    return MakeError(
-        ErrorKind::kConflict,
-        fmt::format("{} windows in a row were lost to other writers of {}", kRoundsMax, request_.target.ToString()),
-        "Run one calve per table, or run again when the others are done.");
+    result_.seconds = SecondsSince(start_);
+    return std::move(result_);
   }
 
  private:
@@ -79,6 +73,27 @@ class Offload {
     if (std::find(before_.notes.begin(), before_.notes.end(), text) != before_.notes.end()) return;
     context_.progress.Note(text);
     result_.notes.push_back(std::move(text));
+  }
+
+  // The journal is a log: that it cannot be written is worth a note, never a failed offload.
+  void NoteOf(const Status& journal) {
+    if (!journal.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(journal)));
+  }
+
+  Status Rounds() {
+    for (int round = 1; round <= kRoundsMax; ++round) {
+      ARROW_RETURN_NOT_OK(context_.stop.Check());
+      ARROW_ASSIGN_OR_RAISE(bool done, Round());
+      if (done) {
+        if (!request_.dry_run) LookForLateRows();
+        return Status::OK();
+      }
+      Note("another calve was faster; planning anew from its watermark");
+    }
+    return MakeError(
+        ErrorKind::kConflict,
+        fmt::format("{} windows in a row were lost to other writers of {}", kRoundsMax, request_.target.ToString()),
+        "Run one calve per table, or run again when the others are done.");
   }
 
   // Takes the table's lease. True: another calve has it, and there is nothing to do.
@@ -124,12 +139,15 @@ class Offload {
     ARROW_RETURN_NOT_OK(SplitForReaders(plan));
     result_.queries = SelectTexts(plan);
     result_.seconds_planning += SecondsSince(began);
+    if (plan.window.empty() && plan.stamp) NoteOf(log_.Mirror(*plan.stamp));
     if (request_.dry_run || plan.window.empty()) return true;
 
-    std::string run_id = RandomUuid();
-    JournalStart(plan, run_id);
-    auto done = WriteAndCommit(plan, run_id);
-    JournalFinish(plan, run_id, done);
+    const LoggedRun run{RandomUuid(), FullName(plan.table), plan.window,
+                        context_.clock.Now() - static_cast<int64_t>(SecondsSince(start_) * 1e6), plan.adopts_row};
+    NoteOf(log_.Start(run));
+    auto done = WriteAndCommit(plan, run.run_id);
+    NoteOf(log_.Finish(run, done, result_, max_sequence_));
+    told_failure_ = !done.ok();
     return done;
   }
 
@@ -219,6 +237,7 @@ class Offload {
     }
     if (watermark) ARROW_RETURN_NOT_OK(CheckSource(*watermark, plan));
     if (watermark) plan.table_watermark = watermark->stamp.window_to;
+    if (watermark) plan.stamp = watermark->stamp;
     std::optional<TimestampMicros> from = plan.table_watermark;
     if (!watermark && plan.target.table) {
       ARROW_ASSIGN_OR_RAISE(from, AdoptBeginning(plan));
@@ -249,7 +268,7 @@ class Offload {
   }
 
   // An existing table without a word of calve's.
-  Result<std::optional<TimestampMicros>> AdoptBeginning(const Plan& plan) {
+  Result<std::optional<TimestampMicros>> AdoptBeginning(Plan& plan) {
     if (request_.start_from) return request_.start_from;
     if (request_.start_at_first) return std::nullopt;
     const iceberg::Snapshot* tip = plan.target.table->metadata.CurrentSnapshot();
@@ -263,6 +282,7 @@ class Offload {
       if (row.ok() && *row && ((*row)->status == "success" || FailedAfterAdopting(**row))) {
         Note(fmt::format("adopted the watermark {} of offload_watermarks",
                          FormatTimestamp((*row)->last_offload_timestamp)));
+        plan.adopts_row = true;
         return (*row)->last_offload_timestamp;
       }
     }
@@ -470,64 +490,12 @@ class Offload {
     result_.late = std::move(*late);
   }
 
-  // The journal is a log: that it cannot be written is worth a note, never a failed offload.
-  void JournalStart(const Plan& plan, const std::string& run_id) {
-    if (!context_.journal) return;
-    Status started = context_.journal->StartRun(RunOf(plan, run_id, "running"));
-    if (!started.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(started)));
-  }
-
-  void JournalFinish(const Plan& plan, const std::string& run_id, const Result<bool>& done) {
-    if (!context_.journal) return;
-    bool success = done.ok() && *done;
-    journal::RunRecord run = RunOf(plan, run_id, success ? "success" : "failed");
-    run.finished_at = context_.clock.Now();
-    if (!done.ok()) run.error = MessageOf(done.status());
-    if (done.ok() && !*done) run.error = "another calve committed this window first";
-    if (success) {
-      run.rows = result_.rows, run.files = result_.files, run.bytes = result_.bytes,
-      run.snapshot_id = result_.snapshot_id;
-    }
-    Status written = context_.journal->FinishRun(run);
-    if (written.ok() && success) written = context_.journal->WriteWatermark(MirrorOf(plan), context_.clock.Now());
-    if (written.ok() && !done.ok()) {
-      written = context_.journal->WriteFailure(plan.table.name, MessageOf(done.status()), context_.clock.Now());
-    }
-    if (!written.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(written)));
-  }
-
-  journal::RunRecord RunOf(const Plan& plan, const std::string& run_id, const std::string& status) const {
-    journal::RunRecord run;
-    run.run_id = run.commit_id = run_id;
-    run.table = request_.target.ToString();
-    run.source = FullName(plan.table);
-    run.layer = request_.layer;
-    run.status = status;
-    run.started_at = context_.clock.Now() - static_cast<int64_t>(SecondsSince(start_) * 1e6);
-    run.window_from = plan.window.from;
-    run.window_to = plan.window.to;
-    char host[256] = {};
-    if (gethostname(host, sizeof host - 1) == 0) run.host = host;
-    run.pid = getpid();
-    return run;
-  }
-
-  journal::WatermarkRow MirrorOf(const Plan& plan) const {
-    journal::WatermarkRow row;
-    row.table_name = plan.table.name;
-    row.last_offload_timestamp = plan.window.to;
-    row.last_offload_row_count = result_.rows;
-    row.last_offload_max_sequence = max_sequence_;
-    row.status = "success";
-    row.last_successful_run = context_.clock.Now();
-    row.last_run_duration_seconds = static_cast<int>(SecondsSince(start_));
-    return row;
-  }
-
   const OffloadContext& context_;
   const OffloadRequest& request_;
   const ChunksDone& before_;
   std::vector<TimestampMicros> further_ends_;
+  RunLog log_;
+  bool told_failure_ = false;  // to the journal
   const Steady::time_point start_ = Steady::now();
   OffloadResult result_;
   std::optional<int64_t> max_sequence_;

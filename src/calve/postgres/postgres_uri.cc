@@ -75,6 +75,23 @@ Result<std::string> NameOfUri(const std::string& uri, const Purpose& purpose) {
   return fmt::format("postgresql://{}{}{}/{}", host, port.empty() ? "" : ":", port, Value(options, "dbname"));
 }
 
+std::string UnverifiedHostOf(const std::string& uri) {
+  std::string error;
+  Options options = Parse(uri, error);
+  if (!options || Value(options, "sslmode").starts_with("verify-")) return "";
+  std::string hosts = Value(options, "host");
+  if (hosts.empty()) hosts = Value(options, "hostaddr");
+  for (size_t begin = 0; begin < hosts.size();) {
+    const size_t end = std::min(hosts.find(',', begin), hosts.size());
+    const std::string host = hosts.substr(begin, end - begin);
+    const bool here = host.empty() || host.starts_with('/') || host.starts_with('@') || host == "localhost" ||
+                      host == "::1" || host.starts_with("127.");
+    if (!here) return host;
+    begin = end + 1;
+  }
+  return "";
+}
+
 int HostsOfUri(const std::string& uri) {
   std::string error;
   Options options = Parse(uri, error);

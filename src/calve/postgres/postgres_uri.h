@@ -21,6 +21,10 @@ bool IsPostgresUri(std::string_view uri);
 // parse and for a password in the URI; no message repeats a URI that may hold one.
 Result<std::string> NameOfUri(const std::string& uri, const Purpose& purpose = {});
 
+// The other machine that would be believed whoever it is: libpq verifies certificates only where sslmode says so. Empty
+// where it does, and for this machine's own addresses.
+std::string UnverifiedHostOf(const std::string& uri);
+
 // How many hosts the URI lists: each may take its time to be found silent.
 int HostsOfUri(const std::string& uri);
 

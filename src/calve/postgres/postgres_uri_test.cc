@@ -41,6 +41,19 @@ TEST(PostgresUri, AnUnknownParameterIsNamed) {
   EXPECT_THAT(MessageOf(status), HasSubstr("sslmood"));
 }
 
+TEST(PostgresUri, AHostThatNobodyVerifiesIsNamed) {
+  for (const char* uri : {"postgresql://db.example/x", "postgresql://127.0.0.1,db.example/x?sslmode=prefer",
+                          "postgresql:///x?host=db.example&sslmode=require", "postgresql:///x?hostaddr=10.0.0.1"}) {
+    EXPECT_THAT(UnverifiedHostOf(uri), ::testing::AnyOf("db.example", "10.0.0.1")) << uri;
+  }
+  for (const char* uri :
+       {"postgresql://db.example/x?sslmode=verify-full", "postgresql://db.example/x?sslmode=verify-ca",
+        "postgresql://u@127.0.0.1:5433/x", "postgresql://localhost/x", "postgresql://[::1]/x", "postgresql:///x",
+        "postgresql:///x?host=/run/postgresql", "no uri"}) {
+    EXPECT_EQ(UnverifiedHostOf(uri), "") << uri;
+  }
+}
+
 TEST(PostgresError, ASecretIsScrubbedInWhicheverForm) {
   EXPECT_EQ(Scrub("a p@ss b p%40ss c", "p@ss"), "a *** b *** c");
   EXPECT_EQ(Scrub("***", "*"), "*********");  // it ends
