@@ -81,6 +81,9 @@ Status Examine(const DoctorFlags& flags, StopToken& stop, Findings& findings) {
   findings.Add(doctor::CheckStore("warehouse", *side->file_io, config.catalog.warehouse));
   findings.Add(doctor::CheckCatalog(*side->catalog));
   findings.Add(doctor::CheckJournal(side->journal.get(), side->journal_error));
+  for (auto [about, uri] : {std::pair("catalog", config.catalog.type), std::pair("journal", config.state.url)}) {
+    if (auto finding = doctor::CheckDatabaseUri(about, uri)) findings.Add(std::move(*finding));
+  }
   if (!server.now) return Status::OK();  // tables are planned by what ClickHouse says
   const cycle::CycleContext context{**source, *side->catalog, *side->file_io, side->journal.get(), clock, stop};
   const auto work = cycle::OffloadWork(context, config.limits);

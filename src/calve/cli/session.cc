@@ -11,6 +11,8 @@ namespace {
 
 constexpr const char* kPasswordVariable = "CALVE_SOURCE_PASSWORD";
 constexpr const char* kPasswordOption = "--source-password-file";
+constexpr const char* kCatalogPasswordVariable = "CALVE_CATALOG_PASSWORD";
+constexpr const char* kCatalogPasswordOption = "--catalog-password-file";
 constexpr const char* kStatePasswordVariable = "CALVE_STATE_PASSWORD";
 constexpr const char* kStatePasswordOption = "--state-password-file";
 
@@ -93,12 +95,20 @@ void AddTargetFlags(CLI::App& command, TargetFlags& flags) {
       ->group(group);
   command
       .add_option("--catalog", flags.catalog,
-                  "hadoop, sql (SQLite beside the warehouse), or sqlite:////path/catalog.db")
+                  "hadoop, sql (SQLite beside the warehouse), sqlite:////path/catalog.db, or "
+                  "postgresql://user@host:5432/database?sslmode=verify-full")
       ->envname("CALVE_CATALOG")
       ->capture_default_str()
       ->group(group);
   command.add_option("--catalog-name", flags.catalog_name, "the catalog's own name, as other engines configured it")
       ->envname("CALVE_CATALOG_NAME")
+      ->group(group);
+  command
+      .add_option(kCatalogPasswordOption, flags.catalog_password_file,
+                  fmt::format("file with the password of a postgresql:// catalog (or the variable {}, PGPASSWORD, "
+                              "PGPASSFILE)",
+                              kCatalogPasswordVariable))
+      ->envname("CALVE_CATALOG_PASSWORD_FILE")
       ->group(group);
   command
       .add_option("--state", flags.state,
@@ -211,6 +221,7 @@ Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, 
   config::Config config;
   config.catalog.type = flags.catalog;
   config.catalog.name = flags.catalog_name;
+  config.catalog.password_file = flags.catalog_password_file;
   config.catalog.warehouse = flags.warehouse;
   config.state.url = flags.state;
   config.state.password_file = flags.state_password_file;
@@ -226,7 +237,11 @@ Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clo
   side.credentials = std::make_unique<storage::StorageCredentials>();
   ARROW_ASSIGN_OR_RAISE(side.file_io,
                         storage::OpenFileIO(catalog.warehouse, {config.store, side.credentials.get(), &stop, &clock}));
-  catalog::CatalogOptions options{catalog.type, catalog.warehouse, catalog.name};
+  catalog::CatalogOptions options{catalog.type, catalog.warehouse, catalog.name, catalog.password};
+  if (options.password.empty()) {
+    ARROW_ASSIGN_OR_RAISE(options.password,
+                          ReadPassword(catalog.password_file, kCatalogPasswordOption, kCatalogPasswordVariable));
+  }
   ARROW_ASSIGN_OR_RAISE(side.catalog, catalog::OpenCatalog(options, *side.file_io, clock));
   ARROW_ASSIGN_OR_RAISE(std::string uri, JournalUri(state.url, catalog.warehouse));
   constexpr std::string_view kSqlite = "sqlite:///";

@@ -29,6 +29,7 @@ struct SourceFlags {
 struct TargetFlags {
   std::string catalog = "hadoop";
   std::string catalog_name;
+  std::string catalog_password_file;
   std::string warehouse;
   std::string state;
   std::string state_password_file;

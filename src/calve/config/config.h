@@ -36,6 +36,7 @@ struct CatalogConfig {
   std::string password;         // as SourceConfig's
   std::string name;             // the catalog's own name; may be empty
   std::string warehouse;
+  std::string password_file = {};  // of a database's password
   friend bool operator==(const CatalogConfig&, const CatalogConfig&) = default;
 };
 

@@ -38,7 +38,12 @@ const Mapping& CatalogKeys() {
       .keys =
           {
               BindUrl("type", &CatalogConfig::type, &CatalogConfig::password, CheckCatalogType,
-                      "`hadoop`, `sql` (SQLite beside the warehouse), or `sqlite:////path/catalog.db`.", Form::kText),
+                      "`hadoop`, `sql` (SQLite beside the warehouse), `sqlite:////path/catalog.db` or "
+                      "`postgresql://user@host:5432/database` ([catalogs](catalogs.md)).",
+                      Form::kText),
+              Bind("password_file", Form::kFile, &CatalogConfig::password_file,
+                   "File with the password of a `postgresql://` catalog. Default: the variable "
+                   "`CALVE_CATALOG_PASSWORD`, `PGPASSWORD`, `PGPASSFILE`."),
               Bind("name", Form::kText, &CatalogConfig::name,
                    "The catalog's own name, as other engines configured it: targets may begin with it."),
               Required(Bind("warehouse", Form::kText, &CatalogConfig::warehouse,

@@ -5,6 +5,7 @@
 #include "calve/base/random.h"
 #include "calve/cycle/server_load.h"
 #include "calve/cycle/table_request.h"
+#include "calve/postgres/postgres_uri.h"
 #include "calve/schedule/cadence.h"
 #include "calve/source/introspection.h"
 
@@ -149,6 +150,14 @@ Finding CheckJournal(journal::Journal* journal, const Status& error) {
   // Cycles go on without: nothing but leases, the mirror and the log of runs depends on it.
   finding.level = Level::kWarning;
   return finding;
+}
+
+std::optional<Finding> CheckDatabaseUri(const std::string& about, const std::string& uri) {
+  const std::string host = postgres::IsPostgresUri(uri) ? postgres::UnverifiedHostOf(uri) : "";
+  if (host.empty()) return std::nullopt;
+  return Finding{Level::kWarning, about,
+                 fmt::format("whoever answers as {} is believed: the connection is not verified", host),
+                 "Add sslmode=verify-full and sslrootcert=/path/ca.pem to the URI (docs/journal.md)."};
 }
 
 Finding CheckSchedule(const config::ScheduleConfig& schedule, TimestampMicros now, int64_t& gap_micros) {

@@ -2,6 +2,7 @@
 // but for files that are written and deleted again, to see that it can be done.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ Finding CheckCatalog(catalog::Catalog& catalog);
 
 // `journal` null: it could not be opened, and `error` says why; OK: there is none yet.
 Finding CheckJournal(journal::Journal* journal, const Status& error);
+
+// A database on another machine that would be believed without a certificate; nullopt: nothing to say.
+std::optional<Finding> CheckDatabaseUri(const std::string& about, const std::string& uri);
 
 // When the next cycle is due; `gap_micros` becomes the time between two.
 Finding CheckSchedule(const config::ScheduleConfig& schedule, TimestampMicros now, int64_t& gap_micros);

@@ -39,7 +39,7 @@ Status Adopt(const OffloadContext& context, const OffloadRequest& request, const
     auto row = context.journal->ReadWatermark(table.name);
     if (row.ok() && *row && ((*row)->status == "success" || FailedAfterAdopting(*context.journal, request, **row))) {
       beginning.from = (*row)->last_offload_timestamp;
-      beginning.note = fmt::format("adopted the watermark {} of offload_watermarks", FormatTimestamp(*beginning.from));
+      beginning.adopts_row = true;
       return Status::OK();
     }
   }

@@ -12,7 +12,7 @@ namespace calve::offload {
 struct Beginning {
   std::optional<Watermark> watermark;   // as the target's snapshots tell it
   std::optional<TimestampMicros> from;  // nullopt: at the first row
-  std::string note;                     // where `from` was taken from the journal
+  bool adopts_row = false;              // `from` is the one of the Spark job's row in the journal
 };
 
 // `target` is null where the table does not exist. kConfig where the target is another source's, or has rows of which

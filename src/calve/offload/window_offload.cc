@@ -7,7 +7,7 @@
 #include "calve/offload/beginning.h"
 #include "calve/offload/late.h"
 #include "calve/offload/older_versions.h"
-#include "calve/offload/run_journal.h"
+#include "calve/offload/run_log.h"
 #include "calve/offload/source_select.h"
 #include "calve/offload/table_lease.h"
 #include "calve/offload/target.h"
@@ -30,6 +30,8 @@ struct Plan {
   RowIdentity identity;
   Target target;
   std::optional<TimestampMicros> table_watermark;  // as the target's snapshots tell it
+  std::optional<CommitStamp> stamp;                // that it is of
+  bool adopts_row = false;                         // the window begins where the Spark job's row says
   Window window;
   std::vector<Window> parts;  // of the window, one for each query that reads it; in order
 };
@@ -37,7 +39,7 @@ struct Plan {
 class Offload {
  public:
   Offload(const OffloadContext& context, const OffloadRequest& request, const ChunksDone& before)
-      : context_(context), request_(request), before_(before) {}
+      : context_(context), request_(request), before_(before), log_(context, request) {}
 
   // Where the chunks end that are still to come; nothing where the window was done as a whole.
   const std::vector<TimestampMicros>& further_ends() const { return further_ends_; }
@@ -45,20 +47,13 @@ class Offload {
   Result<OffloadResult> Run() {
     std::optional<TableLease> lease;
     if (Begin(lease)) return std::move(result_);
-    for (int round = 1; round <= kRoundsMax; ++round) {
-      ARROW_RETURN_NOT_OK(context_.stop.Check());
-      ARROW_ASSIGN_OR_RAISE(bool done, Round());
-      if (done) {
-        if (!request_.dry_run) LookForLateRows();
-        result_.seconds = SecondsSince(start_);
-        return std::move(result_);
-      }
-      Note("another calve was faster; planning anew from its watermark");
+    Status done = Rounds();
+    if (!done.ok()) {
+      if (!told_failure_) NoteOf(log_.Fail(done));
+      return done;
     }
-    return MakeError(
-        ErrorKind::kConflict,
-        fmt::format("{} windows in a row were lost to other writers of {}", kRoundsMax, request_.target.ToString()),
-        "Run one calve per table, or run again when the others are done.");
+    result_.seconds = SecondsSince(start_);
+    return std::move(result_);
   }
 
  private:
@@ -66,6 +61,27 @@ class Offload {
     if (std::find(before_.notes.begin(), before_.notes.end(), text) != before_.notes.end()) return;
     context_.progress.Note(text);
     result_.notes.push_back(std::move(text));
+  }
+
+  // The journal is a log: that it cannot be written is worth a note, never a failed offload.
+  void NoteOf(const Status& journal) {
+    if (!journal.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(journal)));
+  }
+
+  Status Rounds() {
+    for (int round = 1; round <= kRoundsMax; ++round) {
+      ARROW_RETURN_NOT_OK(context_.stop.Check());
+      ARROW_ASSIGN_OR_RAISE(bool done, Round());
+      if (done) {
+        if (!request_.dry_run) LookForLateRows();
+        return Status::OK();
+      }
+      Note("another calve was faster; planning anew from its watermark");
+    }
+    return MakeError(
+        ErrorKind::kConflict,
+        fmt::format("{} windows in a row were lost to other writers of {}", kRoundsMax, request_.target.ToString()),
+        "Run one calve per table, or run again when the others are done.");
   }
 
   // Takes the table's lease. True: another calve has it, and there is nothing to do.
@@ -111,12 +127,15 @@ class Offload {
     ARROW_RETURN_NOT_OK(SplitForReaders(plan));
     result_.queries = SelectTexts(plan);
     result_.seconds_planning += SecondsSince(began);
+    if (plan.window.empty() && plan.stamp) NoteOf(log_.Mirror(*plan.stamp));
     if (request_.dry_run || plan.window.empty()) return true;
 
-    std::string run_id = RandomUuid();
-    JournalStart(plan, run_id);
-    auto done = WriteAndCommit(plan, run_id);
-    JournalFinish(plan, run_id, done);
+    const LoggedRun run{RandomUuid(), plan.table.FullName(), plan.window,
+                        context_.clock.Now() - static_cast<int64_t>(SecondsSince(start_) * 1e6), plan.adopts_row};
+    NoteOf(log_.Start(run));
+    auto done = WriteAndCommit(plan, run.run_id);
+    NoteOf(log_.Finish(run, done, result_, max_sequence_));
+    told_failure_ = !done.ok();
     return done;
   }
 
@@ -200,8 +219,14 @@ class Offload {
     const auto& target = plan.target.table;
     ARROW_ASSIGN_OR_RAISE(Beginning beginning,
                           FindBeginning(context_, request_, plan.table, target ? &target->metadata : nullptr));
-    if (!beginning.note.empty()) Note(std::move(beginning.note));
-    if (beginning.watermark) plan.table_watermark = beginning.watermark->stamp.window_to;
+    if (beginning.adopts_row) {
+      Note(fmt::format("adopted the watermark {} of offload_watermarks", FormatTimestamp(*beginning.from)));
+    }
+    plan.adopts_row = beginning.adopts_row;
+    if (beginning.watermark) {
+      plan.stamp = beginning.watermark->stamp;
+      plan.table_watermark = plan.stamp->window_to;
+    }
     // Behind its first window is nothing that calve loaded.
     late_->up_to = beginning.watermark ? beginning.from : std::nullopt;
     if (target) {
@@ -404,30 +429,12 @@ class Offload {
     result_.late = std::move(*late);
   }
 
-  void JournalStart(const Plan& plan, const std::string& run_id) {
-    if (!context_.journal) return;
-    NoteJournal(RunJournal(*context_.journal, context_.clock, RunOf(plan, run_id)).Start());
-  }
-
-  void JournalFinish(const Plan& plan, const std::string& run_id, const Result<bool>& done) {
-    if (!context_.journal) return;
-    NoteJournal(RunJournal(*context_.journal, context_.clock, RunOf(plan, run_id)).Finish(done, result_));
-  }
-
-  // The journal is a log: that it cannot be written is worth a note, never a failed offload.
-  void NoteJournal(const Status& written) {
-    if (!written.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(written)));
-  }
-
-  RunFacts RunOf(const Plan& plan, const std::string& run_id) const {
-    return {run_id,      request_.target.ToString(), plan.table.FullName(), plan.table.name, request_.layer,
-            plan.window, SecondsSince(start_),       max_sequence_};
-  }
-
   const OffloadContext& context_;
   const OffloadRequest& request_;
   const ChunksDone& before_;
   std::vector<TimestampMicros> further_ends_;
+  RunLog log_;
+  bool told_failure_ = false;  // to the journal
   const Steady::time_point start_ = Steady::now();
   OffloadResult result_;
   std::optional<int64_t> max_sequence_;

@@ -254,6 +254,11 @@ Result<ServerInfo> AskServer(Source& source) {
   return info;
 }
 
+std::string BareTableName(const std::string& table) {
+  auto name = ParseTableName(table, "");
+  return name.ok() ? name->name : table;
+}
+
 Result<SourceTable> DescribeTable(Source& source, const std::string& table) {
   ARROW_ASSIGN_OR_RAISE(const TableName name, ParseTableName(table, source.database()));
   SourceTable out;

@@ -48,6 +48,8 @@ Result<ServerInfo> AskServer(Source& source);
 // `table` is "t" or "db.t" (each part may be `quoted`). kNotFound names it and the nearest name in that database, if
 // any.
 Result<SourceTable> DescribeTable(Source& source, const std::string& table);
+// The same table's name without its database; what is no table name as it is.
+std::string BareTableName(const std::string& table);
 
 // A SELECT in a table's place, called `name` in the source's database. kConfig with ClickHouse's words where it does
 // not run.

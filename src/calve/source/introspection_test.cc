@@ -101,6 +101,13 @@ TEST(IntrospectionTest, ErrorsAreNotTakenForAbsence) {
   }
 }
 
+TEST(IntrospectionTest, ATablesNameWithoutItsDatabase) {
+  EXPECT_EQ(BareTableName("t"), "t");
+  EXPECT_EQ(BareTableName("db.t"), "t");
+  EXPECT_EQ(BareTableName("`d.b`.`t.x`"), "t.x");
+  EXPECT_EQ(BareTableName("a.b.c"), "a.b.c");
+}
+
 TEST(IntrospectionTest, Quotes) {
   EXPECT_EQ(QuoteIdentifier("a"), "`a`");
   EXPECT_EQ(QuoteIdentifier("a`b\\"), "`a``b\\\\`");

@@ -64,7 +64,7 @@ std::optional<Fault> FaultList::Next(std::optional<FaultPoint> point, std::strin
   std::lock_guard lock(mutex_);
   if (point) ++counts_[static_cast<size_t>(*point)];
   for (Fault& fault : faults_) {
-    if (fault.times == 0 || (fault.point && fault.point != point)) continue;
+    if (fault.times == 0 || (fault.point && fault.point != point) || (point && !fault.files)) continue;
     if (subject.find(fault.location_part) == std::string::npos) continue;
     if (fault.skip > 0) {
       --fault.skip;

@@ -45,6 +45,7 @@ struct Fault {
   int skip = 0;                    // so many matching calls are let through first
   int times = 1;                   // then so many are hit; -1: all
   Status status = {};              // what a hit call returns instead of the above; OK: the above
+  bool files = true;               // false: only calls that are none of a FileIO's
 };
 
 // The faults that are set, over one sequence of calls: those of a FileIO and, where wrappers of other interfaces share
