@@ -19,10 +19,11 @@ constexpr const char* kFooter = R"(Examples:
   calve doctor                            everything that a cycle over calve.yaml needs
   calve doctor --config /etc/calve.yaml --json
   calve doctor --table silver_trades      of the tables, this one only
+  calve doctor --retire                   also whether `calve retire` may drop parts
 
 Looked at: ClickHouse (does it answer, its version and clock), the warehouse (can files be made, read and deleted), catalog,
-journal and schedule, and for each table what its next cycle would do. Nothing is changed; a hidden file is made in the
-warehouse and deleted again. With -q only what is wrong is printed (docs/doctor.md).)";
+journal and schedule, and for each table what its next cycle would do, and what its TTL, the user's rights and row policies
+take away. Nothing is changed; a hidden file is made in the warehouse and deleted again. With -q only what is wrong is printed (docs/doctor.md).)";
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 a cycle would work (there may be warnings), 1 something has to be mended first, 2 bad usage or "
@@ -32,6 +33,7 @@ struct DoctorFlags {
   OutputFlags output;
   std::string config = "calve.yaml";
   std::vector<std::string> tables;
+  bool retire = false;
 };
 
 class Findings {
@@ -89,7 +91,8 @@ Status Examine(const DoctorFlags& flags, StopToken& stop, Findings& findings) {
   const auto work = cycle::OffloadWork(context, config.limits);
   for (const size_t table : tables) {
     ARROW_RETURN_NOT_OK(stop.Check());
-    for (Finding& finding : doctor::CheckTable(config.tables[table], context, *work, *server.now, gap_micros)) {
+    const doctor::CheckOptions options{*server.now, gap_micros, flags.retire};
+    for (Finding& finding : doctor::CheckTable(config.tables[table], context, *work, options)) {
       findings.Add(std::move(finding));
     }
   }
@@ -130,6 +133,7 @@ void AddDoctorCommand(CLI::App& app, RunCommand& run) {
   CLI::App* command = app.add_subcommand("doctor", "Checks everything that a cycle needs, and says how to mend it");
   AddConfigFlag(*command, flags->config);
   command->add_option("--table", flags->tables, "of the tables, this one only, by its name; repeatable");
+  command->add_flag("--retire", flags->retire, "also look whether `calve retire` may drop parts of the tables");
   AddOutputFlags(*command, flags->output);
   command->footer(fmt::format("{}\n{}", kFooter, kExitCodes));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return Run(*flags, stop); }; });

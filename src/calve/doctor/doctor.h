@@ -48,9 +48,15 @@ std::optional<Finding> CheckDatabaseUri(const std::string& about, const std::str
 // When the next cycle is due; `gap_micros` becomes the time between two.
 Finding CheckSchedule(const config::ScheduleConfig& schedule, TimestampMicros now, int64_t& gap_micros);
 
-// What the table's next cycle would do, planned as it would be; how far behind it is; that its folder can be written.
-// `server_now`: the server's clock; `gap_micros`: the time between two cycles.
+struct CheckOptions {
+  TimestampMicros server_now = 0;  // the server's clock
+  int64_t gap_micros = 0;          // the time between two cycles; 0: not known
+  bool retires = false;            // `calve retire` is to drop parts of the tables
+};
+
+// What the table's next cycle would do, planned as it would be; how far behind it is; that its folder can be written;
+// what its TTL, the user's rights and row policies take away.
 std::vector<Finding> CheckTable(const config::TableConfig& table, const cycle::CycleContext& context,
-                                cycle::TableWork& work, TimestampMicros server_now, int64_t gap_micros);
+                                cycle::TableWork& work, const CheckOptions& options);
 
 }  // namespace calve::doctor

@@ -112,7 +112,7 @@ class Planner {
 
   Status FindKey() {
     std::vector<std::string> names = request_.key;
-    if (names.empty() && !request_.cold_only && ReadsMerged(plan_.table.engine)) {
+    if (names.empty() && !request_.cold_only && ReadsMerged(plan_.table.merging_engine())) {
       names = PlainSortingKey(plan_.table.sorting_key);
       bool all = std::all_of(names.begin(), names.end(),
                              [&](const std::string& name) { return IndexOf(plan_.schema, name) >= 0; });

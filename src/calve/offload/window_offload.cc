@@ -154,7 +154,7 @@ class Offload {
     late_ = LateLook{plan.table, plan.cursor, std::nullopt, {}, SeenParts{}, std::nullopt, plan.identity};
     // Engines other than MergeTree's keep no parts; and with --mode append what merges has no key to be told by.
     looks_for_late_ = request_.lookback_micros > 0 && plan.table.engine.ends_with("MergeTree") &&
-                      (plan.identity.mode == Mode::kUpsert || !ReadsMerged(plan.table.engine));
+                      (plan.identity.mode == Mode::kUpsert || !ReadsMerged(plan.table.merging_engine()));
     if (request_.lookback_micros > 0 && !plan.table.engine.ends_with("MergeTree")) {
       Note(
           fmt::format("rows that come late are not looked for: {} is {}, which has no parts to tell them by; calve "

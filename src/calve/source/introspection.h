@@ -33,10 +33,16 @@ struct SourceTable {
   // in quotes (a replica's path) left out.
   std::vector<std::string> engine_arguments;
   std::string partition_key, sorting_key;  // expressions as text
-  std::vector<SourceColumn> columns;       // in declared order
+  // Of a Distributed table: the engine of the tables behind it, whose keys and arguments are then the above. Empty
+  // where this server has no such table, or does not show it to this user.
+  std::string engine_behind;
+  std::string sharding_key;           // an expression; empty: rows may be on any shard
+  std::vector<SourceColumn> columns;  // in declared order
   std::optional<int64_t> total_rows, total_bytes;
   // Of a SELECT in a table's place (DescribeQuery): its text. Then `engine` is empty, and there are no parts.
   std::string query;
+  // The engine that decides whether rows are merged. Only `engine` itself has parts.
+  const std::string& merging_engine() const { return engine_behind.empty() ? engine : engine_behind; }
   // A condition over its columns: only rows that fulfil it are offloaded. May be empty; of the caller.
   std::string row_filter;
 
