@@ -6,12 +6,15 @@ import collections
 import contextlib
 import json
 import pathlib
+import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 
 import pytest
+from conftest import need
 
 from . import program
 from .other_engines import Trades, assert_rows
@@ -70,17 +73,18 @@ def spark_at_work(cold, folder):
 
 
 @pytest.mark.spark
-def test_both_commit_freely_and_nothing_is_lost(cold, hot, http_server, duckdb, spark, tmp_path):
+def test_both_commit_freely_and_nothing_is_lost(cold, hot, http_server, duckdb, tmp_path):
+    need(shutil.which("java") and any((program.DEPS / "spark" / "jars").glob("*.jar")), "Spark is not installed")
     with http_server(hot) as server:
         trades = Trades(hot, "append", server)
         trades.insert(0, WINDOW)
         trades.offload(WINDOW)
         commits, count = 1, WINDOW
         with spark_at_work(cold, tmp_path / "beside") as other:
-            for delay, wanted in ((0, 12), (40, 12)):
+            for delay, wanted in ((0, 8), (40, 8)):
                 other.delay(delay)
-                before, begun = other.commits, time.monotonic()
-                while (passed := time.monotonic() - begun) < 6 or (passed < 60 and other.commits - before < wanted):
+                before, begun, runs = other.commits, time.monotonic(), 0
+                while (passed := time.monotonic() - begun) < 6 or (passed < 90 and other.commits - before < wanted):
                     trades.insert(count, WINDOW)
                     count += WINDOW
                     # A commit for every few rows; no lease, and another calve at the same table.
@@ -88,17 +92,23 @@ def test_both_commit_freely_and_nothing_is_lost(cold, hot, http_server, duckdb, 
                     for racer in racers:
                         out, err = racer.communicate(timeout=120)
                         assert racer.returncode == program.DONE or "in a row were lost" in err or "not known whether" in err, err
+                    runs += 1
                     found = trades.in_cold(duckdb, ["sequence"])
                     assert len(set(found)) == len(found), "no row is there twice, at any moment"
+                print(f"renames {delay} ms late: {runs} times two runs of calve and {other.commits - before} commits of Spark in {passed:.0f} s")
             other.delay(0)
             other.end()
         trades.offload(count)
         assert_rows([row[0] for row in trades.in_cold(duckdb, ["sequence"])], [*range(count), *other.rows])
     assert not [error for error in other.lost if "CommitFailed" not in error], other.lost
-    # Each side's commits, each once, in the history that the table has.
+    # Each side's commits, each once, in the history that the table has: what calve's runs were told of their windows, and Spark of its inserts.
     chain = trades.table.metadata
     by = collections.Counter("calve" if "calve.commit-id" in snapshot["summary"] else "spark" for snapshot in chain["snapshots"])
     ids = [snapshot["summary"]["calve.commit-id"] for snapshot in chain["snapshots"] if "calve.commit-id" in snapshot["summary"]]
+    with sqlite3.connect(cold.journal) as journal:
+        told = {run[0] for run in journal.execute("SELECT snapshot_id FROM calve_runs WHERE status = 'success' AND snapshot_id IS NOT NULL")}
+    lost = told - {snapshot["snapshot-id"] for snapshot in chain["snapshots"]}
+    assert not lost, f"{len(lost)} of {len(told)} commits that calve took for committed are not in the table"
     print(f"commits: calve {by['calve']}, spark {by['spark']}; Spark gave up {len(other.lost)}")
-    assert by["spark"] == other.commits >= 24 and len(set(ids)) == len(ids) == by["calve"] >= 24
+    assert by["spark"] == other.commits >= 16 and len(set(ids)) == len(ids) == by["calve"] >= 24
     assert sum(int(snapshot["summary"].get("calve.rows", 0)) for snapshot in chain["snapshots"]) == count

@@ -38,6 +38,7 @@ int64_t Rows::affected() const {
 
 Result<Connection> Connection::Open(const ConnectOptions& options) {
   ARROW_ASSIGN_OR_RAISE(std::string name, NameOfUri(options.uri, options.purpose));
+  if (Status readable = CheckClientCertificate(options.uri); !readable.ok()) return WithContext(readable, name);
   const std::string silence = std::to_string(options.connect_timeout_ms);
   // Of a keyword that comes twice the later value counts: defaults, the URI, the password. A peer that vanished without
   // a word is found out by TCP itself, in about a minute where nothing is on its way.

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
 namespace calve::postgres {
@@ -90,6 +93,17 @@ std::string UnverifiedHostOf(const std::string& uri) {
     begin = end + 1;
   }
   return "";
+}
+
+Status CheckClientCertificate(const std::string& uri) {
+  std::string error;
+  Options options = Parse(uri, error);
+  const std::string file = options ? Value(options, "sslcert") : "";
+  if (file.empty() || access(file.c_str(), R_OK) == 0) return Status::OK();
+  const int reason = errno;
+  return MakeError(ErrorKind::kConfig,
+                   fmt::format("the client's certificate {} cannot be read: {}", file, std::strerror(reason)),
+                   "Check sslcert in the URI, and the file's rights.");
 }
 
 int HostsOfUri(const std::string& uri) {

@@ -25,6 +25,9 @@ Result<std::string> NameOfUri(const std::string& uri, const Purpose& purpose = {
 // where it does, and for this machine's own addresses.
 std::string UnverifiedHostOf(const std::string& uri);
 
+// kConfig where the client's certificate that the URI names cannot be read: libpq goes on without.
+Status CheckClientCertificate(const std::string& uri);
+
 // How many hosts the URI lists: each may take its time to be found silent.
 int HostsOfUri(const std::string& uri);
 

@@ -54,6 +54,14 @@ TEST(PostgresUri, AHostThatNobodyVerifiesIsNamed) {
   }
 }
 
+TEST(PostgresUri, AClientsCertificateThatCannotBeReadIsNamed) {
+  EXPECT_TRUE(CheckClientCertificate("postgresql://db/x").ok());
+  EXPECT_TRUE(CheckClientCertificate("postgresql://db/x?sslcert=/proc/self/exe").ok());
+  Status missing = CheckClientCertificate("postgresql://db/x?sslcert=/nowhere/client.pem");
+  EXPECT_EQ(KindOf(missing), ErrorKind::kConfig);
+  EXPECT_THAT(MessageOf(missing), HasSubstr("/nowhere/client.pem"));
+}
+
 TEST(PostgresError, ASecretIsScrubbedInWhicheverForm) {
   EXPECT_EQ(Scrub("a p@ss b p%40ss c", "p@ss"), "a *** b *** c");
   EXPECT_EQ(Scrub("***", "*"), "*********");  // it ends
