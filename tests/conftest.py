@@ -31,6 +31,8 @@ class Cold:
         self.journal = folder / "state.db"
         self.state = f"sqlite:///{self.journal}"
 
+    env = {}  # what calve needs in its environment to reach it
+
     @property
     def arguments(self):
         catalog = f"sqlite:///{self.database}" if self.database else "hadoop"
@@ -38,6 +40,25 @@ class Cold:
 
     def table(self, name, namespace="cold"):
         return readers.Table(self.warehouse, namespace, name, self.database)
+
+
+class S3Cold(Cold):
+    """A warehouse in a bucket of its own; catalog and journal are local. `port` leads to the server, if it is not the server's."""
+
+    def __init__(self, folder, kind, s3, port=None):
+        super().__init__(folder, kind)
+        self.s3, self.bucket = s3, s3.new_bucket()
+        self.warehouse = f"s3://{self.bucket}/lake/cold"
+        self.env = {"AWS_ACCESS_KEY_ID": s3.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": s3.SECRET_KEY, "AWS_REGION": s3.REGION,
+                    "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}" if port else s3.url}
+
+    @property
+    def arguments(self):
+        catalog = f"sqlite:///{self.database}" if self.database else "hadoop"
+        return ["--catalog", catalog, "--warehouse", self.warehouse, "--state", self.state]
+
+    def table(self, name, namespace="cold"):
+        return readers.S3Table(self.warehouse, namespace, name, self.database, s3=self.s3)
 
 
 class Hot(clickhouse.Database):
@@ -54,7 +75,7 @@ class Hot(clickhouse.Database):
 
     def offload(self, table, *more, code=program.DONE, env=None, timeout=120, **options):
         """Runs one cycle with --json; returns the outcome's object where it is to succeed, else the outcome."""
-        outcome = program.run(*self.arguments(table, "--json", *more, **options), code=code, env=env, timeout=timeout)
+        outcome = program.run(*self.arguments(table, "--json", *more, **options), code=code, env={**self.cold.env, **(env or {})}, timeout=timeout)
         return outcome.json if code == program.DONE else outcome
 
 
@@ -79,10 +100,17 @@ def any_cold(request, tmp_path):
     return Cold(tmp_path, request.param)
 
 
+@pytest.fixture(params=["hadoop-versitygw", "hadoop-minio", "sql-versitygw"])
+def s3_cold(request, tmp_path):
+    """Every catalog on every S3 server, but for what the catalog does not touch."""
+    kind, _, server = request.param.partition("-")
+    return S3Cold(tmp_path, kind, request.getfixturevalue(server))
+
+
 @pytest.fixture
 def hot(tmp_path, request):
     """With whichever of the cold fixtures the test asks for; the Hadoop one else."""
-    kinds = [name for name in ("any_cold", "sql_cold", "cold") if name in request.fixturenames]
+    kinds = [name for name in ("any_cold", "sql_cold", "s3_cold", "cold") if name in request.fixturenames]
     place = request.getfixturevalue(kinds[0] if kinds else "cold")
     return Hot(tmp_path / "hot", place)
 
