@@ -70,14 +70,19 @@ class CloudEmulator {
   }
 
   static std::unique_ptr<CloudEmulator> MakeAzurite() {
-    auto program = http::InstalledServer("azurite/node_modules/azurite/dist/src/blob/main.js");
+    auto program = http::InstalledServer("bin/azurite-blob");
     if (!program) return nullptr;
     auto emulator = std::make_unique<CloudEmulator>();
     http::ServerProcess::Command command;
     command.port = http::FreePort();
-    command.words = {"node",      program->string(),    "--blobHost",
-                     "127.0.0.1", "--blobPort",         std::to_string(command.port),
-                     "--silent",  "--disableTelemetry", "--inMemoryPersistence"};
+    command.words = {program->string(),
+                     "--blobHost",
+                     "127.0.0.1",
+                     "--blobPort",
+                     std::to_string(command.port),
+                     "--silent",
+                     "--disableTelemetry",
+                     "--inMemoryPersistence"};
     return Start(std::move(emulator), std::move(command));
   }
 
