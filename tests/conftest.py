@@ -33,6 +33,8 @@ class Cold:
         self.state = database.url() if database else f"sqlite:///{self.journal}"
         self.catalog = {"hadoop": "hadoop", "sql": f"sqlite:///{self.database}", "postgres": self.state}[kind]
 
+    env = {}  # what calve needs in its environment to reach it
+
     @property
     def arguments(self):
         return ["--catalog", self.catalog, "--warehouse", f"file://{self.warehouse}", "--state", self.state]
@@ -45,6 +47,24 @@ class Cold:
 
     def table(self, name, namespace="cold"):
         return readers.Table(self.warehouse, namespace, name, self.database)
+
+
+class S3Cold(Cold):
+    """A warehouse in a bucket of its own; catalog and journal are local. `port` leads to the server, if it is not the server's."""
+
+    def __init__(self, folder, kind, s3, port=None):
+        super().__init__(folder, kind)
+        self.s3, self.bucket = s3, s3.new_bucket()
+        self.warehouse = f"s3://{self.bucket}/lake/cold"
+        self.env = {"AWS_ACCESS_KEY_ID": s3.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": s3.SECRET_KEY, "AWS_REGION": s3.REGION,
+                    "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}" if port else s3.url}
+
+    @property
+    def arguments(self):
+        return ["--catalog", self.catalog, "--warehouse", self.warehouse, "--state", self.state]
+
+    def table(self, name, namespace="cold"):
+        return readers.S3Table(self.warehouse, namespace, name, self.database, s3=self.s3)
 
 
 class Hot(clickhouse.Database):
@@ -61,7 +81,7 @@ class Hot(clickhouse.Database):
 
     def offload(self, table, *more, code=program.DONE, env=None, timeout=120, **options):
         """Runs one cycle with --json; returns the outcome's object where it is to succeed, else the outcome."""
-        outcome = program.run(*self.arguments(table, "--json", *more, **options), code=code, env=env, timeout=timeout)
+        outcome = program.run(*self.arguments(table, "--json", *more, **options), code=code, env={**self.cold.env, **(env or {})}, timeout=timeout)
         return outcome.json if code == program.DONE else outcome
 
 
@@ -84,6 +104,13 @@ def sql_cold(tmp_path):
 @pytest.fixture(params=["hadoop", "sql"])
 def any_cold(request, tmp_path):
     return Cold(tmp_path, request.param)
+
+
+@pytest.fixture(params=["hadoop-versitygw", "hadoop-minio", "sql-versitygw"])
+def s3_cold(request, tmp_path):
+    """Every catalog on every S3 server, but for what the catalog does not touch."""
+    kind, _, server = request.param.partition("-")
+    return S3Cold(tmp_path, kind, request.getfixturevalue(server))
 
 
 @pytest.fixture
@@ -109,7 +136,7 @@ def every_cold(request, tmp_path):
 @pytest.fixture
 def hot(tmp_path, request):
     """With whichever of the cold fixtures the test asks for; the Hadoop one else."""
-    kinds = [name for name in ("every_cold", "any_cold", "postgres_cold", "sql_cold", "cold") if name in request.fixturenames]
+    kinds = [name for name in ("every_cold", "any_cold", "postgres_cold", "sql_cold", "s3_cold", "cold") if name in request.fixturenames]
     place = request.getfixturevalue(kinds[0] if kinds else "cold")
     return Hot(tmp_path / "hot", place)
 

@@ -22,6 +22,8 @@ class Table:
     namespace: str
     name: str
     catalog_database: pathlib.Path | postgres.Database | None = None  # of a SQL catalog; None: a Hadoop table
+    properties = {}  # what PyIceberg's FileIO has to know
+    duckdb_setup = None  # a statement, where DuckDB has to know something
 
     @property
     def ident(self):
@@ -76,6 +78,56 @@ class Table:
         return {p: p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@dataclasses.dataclass
+class S3Table(Table):
+    """An Iceberg table in a bucket; `warehouse` is its s3:// location."""
+
+    warehouse: str
+    s3: object = None  # services.S3Server
+
+    @property
+    def properties(self):
+        return {"s3.endpoint": self.s3.url, "s3.access-key-id": self.s3.ACCESS_KEY, "s3.secret-access-key": self.s3.SECRET_KEY, "s3.region": self.s3.REGION}
+
+    @property
+    def duckdb_setup(self):
+        return (f"CREATE OR REPLACE SECRET store (TYPE s3, KEY_ID '{self.s3.ACCESS_KEY}', SECRET '{self.s3.SECRET_KEY}', REGION '{self.s3.REGION}', "
+                f"ENDPOINT '127.0.0.1:{self.s3.port}', URL_STYLE 'path', USE_SSL false)")
+
+    @property
+    def clickhouse_source(self):
+        bucket, _, key = self.location.removeprefix("s3://").partition("/")
+        return f"icebergS3('{self.s3.url}/{bucket}/{key}/', '{self.s3.ACCESS_KEY}', '{self.s3.SECRET_KEY}')"
+
+    def _read(self, location):
+        bucket, _, key = location.removeprefix("s3://").partition("/")
+        return self.s3.client().get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    @property
+    def metadata_file(self):
+        if self.catalog_database is not None:
+            with sqlite3.connect(self.catalog_database) as connection:
+                return connection.execute("SELECT metadata_location FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?",
+                                          (self.namespace, self.name)).fetchone()[0]
+        bucket, _, prefix = self.warehouse.removeprefix("s3://").partition("/")
+        keys = self.s3.keys(bucket, f"{prefix}/{self.namespace}/{self.name}/metadata/v")
+        versions = {int(m[1]): key for key in keys if (m := re.search(r"/v(\d+)\.metadata\.json$", key))}
+        return f"s3://{bucket}/{versions[max(versions)]}"
+
+    @property
+    def metadata(self):
+        return json.loads(self._read(self.metadata_file))
+
+    @property
+    def location(self):
+        return self.metadata["location"]
+
+    def every_file(self):
+        """{location: bytes} of all objects of the warehouse."""
+        bucket, _, prefix = self.warehouse.removeprefix("s3://").partition("/")
+        return {f"s3://{bucket}/{key}": size for key, size in self.s3.keys(bucket, prefix).items()}
+
+
 def local_path(location):
     """The file of a location as Iceberg writes it, Java also as file:/path: what looks like URL escapes is part of the name (name=%CE%A9)."""
     return pathlib.Path(re.sub(r"^file:(//)?", "", location))
@@ -115,7 +167,7 @@ class PyIcebergReader:
     def load(self, table):
         from pyiceberg.table import StaticTable
 
-        return StaticTable.from_metadata(str(table.metadata_file))
+        return StaticTable.from_metadata(str(table.metadata_file), properties=table.properties)
 
     def rows(self, table, columns, where=None, snapshot_id=None):
         columns = list(columns)
@@ -134,12 +186,15 @@ class DuckDBReader:
         import duckdb_ext
 
         self._connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-        folder = next(pathlib.Path(duckdb_ext.__path__[0]).glob("extensions/*/*"))
+        self._folder = next(pathlib.Path(duckdb_ext.__path__[0]).glob("extensions/*/*"))
         for extension in ("avro", "iceberg"):
-            self._connection.execute(f"LOAD '{folder / extension}.duckdb_extension'")
+            self._connection.execute(f"LOAD '{self._folder / extension}.duckdb_extension'")
         self._connection.execute("SET TimeZone = 'UTC'")
 
     def source(self, table, snapshot_id=None):
+        if table.duckdb_setup:
+            self._connection.execute(f"LOAD '{self._folder / 'httpfs'}.duckdb_extension'")
+            self._connection.execute(table.duckdb_setup)
         snapshot = f", snapshot_from_id = {snapshot_id}::UBIGINT" if snapshot_id is not None else ""
         return f"iceberg_scan('{table.metadata_file}'{snapshot})"
 
@@ -167,7 +222,7 @@ class ClickHouseReader:
     name = "ClickHouse"
 
     def source(self, table):
-        return f"icebergLocal('{table.location}')"
+        return getattr(table, "clickhouse_source", None) or f"icebergLocal('{table.location}')"
 
     def rows(self, table, columns, where=None, snapshot_id=None):
         names = ", ".join(f"`{c}`" for c in columns)

@@ -28,7 +28,8 @@ size_t OriginSize(const std::string& url) {
 
 // On the machine itself or on the link, where no proxy stands and no TLS is spoken.
 bool IsLocalHost(const std::string& url) {
-  for (const char* host : {"http://127.", "http://localhost", "http://[::1]", "http://169.254.", "http://[fd00:ec2:"}) {
+  for (const char* host : {"http://127.", "http://localhost", "http://[::1]", "http://169.254.",
+                           "http://[fd00:ec2:", "http://metadata.google.internal"}) {
     if (url.starts_with(host)) return true;
   }
   return false;

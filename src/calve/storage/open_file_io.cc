@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include "calve/storage/azure_stores.h"
 #include "calve/storage/file_io.h"
+#include "calve/storage/gcs_stores.h"
 #include "calve/storage/local_file_io.h"
 #include "calve/storage/location.h"
 #include "calve/storage/object_file_io.h"
@@ -9,6 +11,16 @@
 #include "calve/storage/s3_stores.h"
 
 namespace calve::storage {
+namespace {
+
+template <typename Stores>
+std::unique_ptr<FileIO> OverObjects(const FileIOContext& context) {
+  auto stores = std::make_shared<Stores>(context, objectstore::ProcessEnvironment());
+  auto find = [stores](const std::string& location) { return stores->StoreOf(location); };
+  return std::make_unique<ObjectFileIO>(find, context.options.part_bytes, context.options.uploads_max, *context.stop);
+}
+
+}  // namespace
 
 Status CheckLocation(const std::string& location) {
   const std::string_view scheme = SchemeOf(location);
@@ -17,7 +29,8 @@ Status CheckLocation(const std::string& location) {
   if (store.empty()) {
     return MakeError(ErrorKind::kUnsupported,
                      fmt::format("locations of scheme '{}' are not supported ({})", scheme, location),
-                     "Use s3://bucket/path, file:///path or a plain path.");
+                     "Use s3://bucket/path, gs://bucket/path, abfss://container@account.dfs.core.windows.net/path, "
+                     "file:///path or a plain path.");
   }
   if (store == "file" && LocalPath(location).empty()) {
     return MakeError(ErrorKind::kConfig, fmt::format("{} names another host", location),
@@ -35,12 +48,9 @@ Result<std::unique_ptr<FileIO>> OpenFileIO(const FileIOContext& given) {
   // The one place that knows which store is served by what: another one is a new branch here and a class beside
   // LocalFileIO that passes the same conformance suite.
   auto open = [context](std::string_view store) -> Result<std::unique_ptr<FileIO>> {
-    if (store == "s3") {
-      auto stores = std::make_shared<S3Stores>(context, objectstore::ProcessEnvironment());
-      auto find = [stores](const std::string& location) { return stores->StoreOf(location); };
-      return std::make_unique<ObjectFileIO>(find, context.options.part_bytes, context.options.uploads_max,
-                                            *context.stop);
-    }
+    if (store == "s3") return OverObjects<S3Stores>(context);
+    if (store == "gs") return OverObjects<GcsStores>(context);
+    if (store == "azure") return OverObjects<AzureStores>(context);
     return std::make_unique<LocalFileIO>();
   };
   return std::make_unique<RoutingFileIO>(std::move(open));

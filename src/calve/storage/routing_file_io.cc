@@ -7,6 +7,8 @@ namespace calve::storage {
 std::string_view StoreOfScheme(std::string_view scheme) {
   if (scheme.empty() || scheme == "file") return "file";
   if (scheme == "s3" || scheme == "s3a" || scheme == "s3n") return "s3";
+  if (scheme == "gs") return "gs";
+  if (scheme == "abfss" || scheme == "abfs" || scheme == "wasbs" || scheme == "wasb") return "azure";
   return {};
 }
 

@@ -13,7 +13,8 @@
 
 namespace calve::storage {
 
-// Which kind of store serves a scheme: "file" for none and "file", "s3" for s3, s3a and s3n; empty for an unknown one.
+// Which kind of store serves a scheme: "file" for none and "file", "s3" for s3, s3a and s3n, "gs", "azure" for abfss
+// and its older kin; empty for an unknown one.
 std::string_view StoreOfScheme(std::string_view scheme);
 
 // Thread-safe. Stores are opened on first use and kept; what could not be opened is tried again.
