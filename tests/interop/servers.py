@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from . import program
+from . import leaks, program
 
 HTTP_SERVER = program.ROOT / "tests" / "servers" / "clickhouse_http.py"
 OLD_SERVER = program.DEPS / "clickhouse-server" / "usr" / "sbin" / "clickhouse-server"
@@ -63,6 +63,8 @@ def stop(process):
 def over_libchdb(directory, options=(), user=None, password="", cwd=None):
     """The current engine behind HTTP, with faults on demand. It has the data directory for itself while it runs."""
     command = [sys.executable, str(HTTP_SERVER), "--port", "0", "--data", str(directory), "--lib", str(program.LIBRARY), "--faults", *options]
+    if password:
+        leaks.secret(password)
     if user:
         command += ["--user", user, "--password", password]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TZ": "UTC"}, cwd=cwd)
@@ -108,6 +110,7 @@ USERS = """<?xml version="1.0"?>
 def debians(folder):
     """The clickhouse-server that Debian 12 packages (18.16): old, and the real thing."""
     folder = pathlib.Path(folder)
+    leaks.secret("sesame")  # app's password
     for name in ("data", "tmp", "files", "schemas"):
         (folder / name).mkdir(parents=True)
     http = free_port()
