@@ -22,19 +22,26 @@ def need(present, what):
 
 
 class Cold:
-    """A warehouse with a catalog and a journal, and calve's arguments that name them."""
+    """A warehouse with a catalog and a journal, and calve's arguments that name them. Of kind postgres both are in the
+    PostgreSQL database that is given."""
 
-    def __init__(self, folder, kind):
+    def __init__(self, folder, kind, database=None):
         self.folder, self.kind = folder, kind
         self.warehouse = folder / "cold"
-        self.database = folder / "catalog.db" if kind == "sql" else None
+        self.database = folder / "catalog.db" if kind == "sql" else database
         self.journal = folder / "state.db"
-        self.state = f"sqlite:///{self.journal}"
+        self.state = database.url() if database else f"sqlite:///{self.journal}"
+        self.catalog = {"hadoop": "hadoop", "sql": f"sqlite:///{self.database}", "postgres": self.state}[kind]
 
     @property
     def arguments(self):
-        catalog = f"sqlite:///{self.database}" if self.database else "hadoop"
-        return ["--catalog", catalog, "--warehouse", f"file://{self.warehouse}", "--state", self.state]
+        return ["--catalog", self.catalog, "--warehouse", f"file://{self.warehouse}", "--state", self.state]
+
+    def lose_journal(self):
+        if self.kind == "postgres":
+            self.database.sql("DROP TABLE IF EXISTS offload_watermarks, calve_runs, calve_leases, calve_parts_seen, calve_schema_version")
+        for path in self.folder.glob("state.db*"):
+            path.unlink()
 
     def table(self, name, namespace="cold"):
         return readers.Table(self.warehouse, namespace, name, self.database)
@@ -88,9 +95,29 @@ def any_cold(request, tmp_path):
 
 
 @pytest.fixture
+def passwords(monkeypatch):
+    """calve finds the passwords of its PostgreSQL databases in its environment."""
+    # program.environment() drops what the caller's environment has of calve's own.
+    plain = program.environment
+    monkeypatch.setattr(program, "environment", lambda **more: plain(**{
+        "CALVE_CATALOG_PASSWORD": postgres.PASSWORD, "CALVE_STATE_PASSWORD": postgres.PASSWORD, **more}))
+
+
+@pytest.fixture
+def postgres_cold(tmp_path, postgres_server, passwords):
+    """Catalog and journal in one database of PostgreSQL."""
+    return Cold(tmp_path, "postgres", postgres_server.new_database())
+
+
+@pytest.fixture(params=["hadoop", "sql", "postgres"])
+def every_cold(request, tmp_path):
+    return request.getfixturevalue("postgres_cold") if request.param == "postgres" else Cold(tmp_path, request.param)
+
+
+@pytest.fixture
 def hot(tmp_path, request):
     """With whichever of the cold fixtures the test asks for; the Hadoop one else."""
-    kinds = [name for name in ("any_cold", "sql_cold", "cold") if name in request.fixturenames]
+    kinds = [name for name in ("every_cold", "any_cold", "postgres_cold", "sql_cold", "cold") if name in request.fixturenames]
     place = request.getfixturevalue(kinds[0] if kinds else "cold")
     return Hot(tmp_path / "hot", place)
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 from . import leaks, servers
 
@@ -35,6 +36,17 @@ class Database:
         query = "&".join(f"{k}={v}" for k, v in parameters.items())
         return f"postgresql://{user or self.name}@127.0.0.1:{self.server.port}/{self.name}" + (f"?{query}" if query else "")
 
+    @property
+    def jdbc(self):
+        return f"jdbc:postgresql://127.0.0.1:{self.server.port}/{self.name}"
+
+    @property
+    def sqlalchemy(self):
+        return f"postgresql+psycopg2://{self.name}:{urllib.parse.quote(PASSWORD, safe='')}@127.0.0.1:{self.server.port}/{self.name}"
+
+    def has(self, table):
+        return self.sql(f"SELECT to_regclass('{table}') IS NOT NULL") == [["t"]]
+
     def sql(self, statements, user=None):
         """What psql prints of the statements' rows: [[text, ...], ...]."""
         done = subprocess.run([str(self.server.bin / "psql"), "-XqAt", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-d", self.url(user or "postgres")],
@@ -51,7 +63,7 @@ class Database:
 class Server:
     def __init__(self, folder, bin_folder, port):
         self.folder, self.bin, self.port, self.process, self.databases = folder, bin_folder, port, None, []
-        self.certificate = folder / "server.crt"
+        self.certificate, self._more = folder / "server.crt", {}
         self._as = ["setpriv", "--pdeathsig", "KILL"]
         if os.geteuid() == 0:  # it refuses to run as root
             user = pwd.getpwnam("postgres")
@@ -70,9 +82,23 @@ class Server:
                   "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "server.key", "-out", self.certificate)
         self.start()
 
-    def start(self):
+    def present(self, certificate, key, client_authority=None, certificate_user=None):
+        """From its next start on, this is what it shows; who wants to be `certificate_user` has to show a certificate of
+        the authority's in place of a password."""
+        for source, target, mode in ((certificate, self.certificate, 0o644), (key, self.folder / "server.key", 0o600), (client_authority, self.folder / "clients.crt", 0o644)):
+            if source:
+                target.write_bytes(source.read_bytes())
+                target.chmod(mode)
+                if os.geteuid() == 0:
+                    shutil.chown(target, "postgres", "postgres")
+        self._more = {"ssl_ca_file": self.folder / "clients.crt"} if client_authority else {}
+        rules = self.folder / "data" / "pg_hba.conf"
+        kept = "\n".join(line for line in rules.read_text().splitlines() if not line.endswith(" cert"))
+        rules.write_text((f"hostssl all {certificate_user} all cert\n" if certificate_user else "") + kept)
+
+    def start(self, **more):
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "fsync": "off", "shared_buffers": "16MB",
-                    "ssl": "on", "ssl_cert_file": self.certificate, "ssl_key_file": self.folder / "server.key", "TimeZone": "Asia/Tokyo", "log_line_prefix": "%m %d "}
+                    "ssl": "on", "ssl_cert_file": self.certificate, "ssl_key_file": self.folder / "server.key", "TimeZone": "Asia/Tokyo", "log_line_prefix": "%m %d ", **self._more, **more}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen([*self._as, str(self.bin / "postgres"), "-D", str(self.folder / "data"), *options], stdout=log, stderr=log, cwd="/")

@@ -11,7 +11,7 @@ import pathlib
 import re
 import sqlite3
 
-from . import canonical, clickhouse, clickhouse_rows
+from . import canonical, clickhouse, clickhouse_rows, postgres
 
 
 @dataclasses.dataclass
@@ -21,7 +21,7 @@ class Table:
     warehouse: pathlib.Path
     namespace: str
     name: str
-    catalog_database: pathlib.Path | None = None  # of a SQL catalog; None: a Hadoop table
+    catalog_database: pathlib.Path | postgres.Database | None = None  # of a SQL catalog; None: a Hadoop table
 
     @property
     def ident(self):
@@ -31,11 +31,12 @@ class Table:
     def metadata_file(self):
         """The current metadata file, found without any of calve's code."""
         if self.catalog_database is not None:
-            with sqlite3.connect(self.catalog_database) as connection:
-                found = connection.execute(
-                    "SELECT metadata_location FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?",
-                    (self.namespace, self.name),
-                ).fetchone()
+            sql = f"SELECT metadata_location FROM iceberg_tables WHERE table_namespace = '{self.namespace}' AND table_name = '{self.name}'"
+            if isinstance(self.catalog_database, postgres.Database):
+                found = next(iter(self.catalog_database.sql(sql)), None) if self.catalog_database.has("iceberg_tables") else None
+            else:
+                with sqlite3.connect(self.catalog_database) as connection:
+                    found = connection.execute(sql).fetchone()
             assert found, f"{self.ident} is not in {self.catalog_database}"
             return local_path(found[0])
         folder = self.warehouse.joinpath(*self.namespace.split("."), self.name, "metadata")
@@ -76,8 +77,8 @@ class Table:
 
 
 def local_path(location):
-    """The file of a location as Iceberg writes it: what looks like URL escapes is part of the name (name=%CE%A9)."""
-    return pathlib.Path(location.removeprefix("file://"))
+    """The file of a location as Iceberg writes it, Java also as file:/path: what looks like URL escapes is part of the name (name=%CE%A9)."""
+    return pathlib.Path(re.sub(r"^file:(//)?", "", location))
 
 
 # --- Arrow, which PyIceberg and DuckDB hand out -------------------------------------------------------------------------
@@ -184,16 +185,21 @@ class SparkReader:
         self.session = session
         self._sessions = {}
 
-    def at(self, warehouse, database=None):
-        """A Spark session in which the catalog `calve` is that warehouse. JdbcCatalog looks for the tables of its own name."""
+    def at(self, warehouse, database=None, **more):
+        """A Spark session in which the catalog `calve` is that warehouse. JdbcCatalog looks for the tables of its own name.
+        `more`: options of the catalog for the session's first use."""
         key = (str(warehouse), str(database))
         if key not in self._sessions:
             session = self.session.newSession()
             options = {"": "org.apache.iceberg.spark.SparkCatalog", ".warehouse": f"file://{warehouse}", ".cache-enabled": "false"}
             if database is None:
                 options[".type"] = "hadoop"
+            elif isinstance(database, postgres.Database):
+                options |= {".catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog", ".uri": database.jdbc, ".jdbc.user": database.name,
+                            ".jdbc.password": postgres.PASSWORD}
             else:
                 options |= {".catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog", ".uri": f"jdbc:sqlite:{database}"}
+            options |= more
             for suffix, value in options.items():
                 session.conf.set(f"spark.sql.catalog.calve{suffix}", value)
             self._sessions[key] = session

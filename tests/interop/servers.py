@@ -92,41 +92,65 @@ CONFIG = """<?xml version="1.0"?>
   <keep_alive_timeout>3</keep_alive_timeout><max_concurrent_queries>20</max_concurrent_queries>
   <users_config>{folder}/users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database>
   <timezone>UTC</timezone>
+  {sections}
 </yandex>
 """
 USERS = """<?xml version="1.0"?>
 <yandex>
-  <profiles><default><max_memory_usage>2000000000</max_memory_usage><log_queries>0</log_queries></default></profiles>
+  <profiles><default><max_memory_usage>2000000000</max_memory_usage><log_queries>0</log_queries></default>{profiles}</profiles>
   <users>
     <default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
     <app><password>sesame</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></app>
+    {users}
   </users>
-  <quotas><default><interval><duration>3600</duration><queries>0</queries><errors>0</errors><result_rows>0</result_rows><read_rows>0</read_rows><execution_time>0</execution_time></interval></default></quotas>
+  <quotas><default><interval><duration>3600</duration><queries>0</queries><errors>0</errors><result_rows>0</result_rows><read_rows>0</read_rows><execution_time>0</execution_time></interval></default>{quotas}</quotas>
 </yandex>
 """
 
 
-@contextlib.contextmanager
-def debians(folder):
-    """The clickhouse-server that Debian 12 packages (18.16): old, and the real thing."""
-    folder = pathlib.Path(folder)
-    leaks.secret("sesame")  # app's password
-    for name in ("data", "tmp", "files", "schemas"):
-        (folder / name).mkdir(parents=True)
-    http = free_port()
-    (folder / "config.xml").write_text(CONFIG.format(folder=folder, http=http, tcp=free_port()))
-    (folder / "users.xml").write_text(USERS)
-    with open(folder / "out", "wb") as out:
-        process = subprocess.Popen([str(OLD_SERVER), f"--config-file={folder}/config.xml"], stdout=out, stderr=out, cwd=folder)
-    try:
-        deadline = time.monotonic() + 30
+class DebiansServer(Server):
+    """The clickhouse-server that Debian 12 packages (18.16): old, and the real thing. May be stopped and started again."""
+
+    def __init__(self, folder, http=None, tcp=None, sections="", **users):
+        """`sections`: more of config.xml; `users`, `profiles`, `quotas`: more of users.xml."""
+        super().__init__(http or free_port())
+        leaks.secret("sesame")  # app's password
+        self.folder, self.tcp, self.process = pathlib.Path(folder), tcp or free_port(), None
+        for name in ("data", "tmp", "files", "schemas"):
+            (self.folder / name).mkdir(parents=True)
+        (self.folder / "config.xml").write_text(CONFIG.format(folder=self.folder, http=self.port, tcp=self.tcp, sections=sections))
+        (self.folder / "users.xml").write_text(USERS.format(**{"users": "", "profiles": "", "quotas": "", **users}))
+
+    def start(self):
+        with open(self.folder / "out", "ab") as out:
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", str(OLD_SERVER), f"--config-file={self.folder}/config.xml"],
+                                            stdout=out, stderr=out, cwd=self.folder)
+        deadline = time.monotonic() + 60
         while True:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{http}/", timeout=5).read()
-                break
+                return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5).read()
             except (urllib.error.URLError, ConnectionError):
-                assert process.poll() is None and time.monotonic() < deadline, (folder / "out").read_text(errors="replace")[-3000:]
+                assert self.process.poll() is None and time.monotonic() < deadline, self.said()
                 time.sleep(0.05)
-        yield Server(http)
+
+    def said(self):
+        return "".join(path.read_text(errors="replace")[-3000:] for path in (self.folder / "out", self.folder / "server.err.log") if path.exists())
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """Nobody needs what it would write on its way out."""
+        if self.process and self.process.poll() is None:
+            self.kill()
+
+
+@contextlib.contextmanager
+def debians(folder, **options):
+    server = DebiansServer(folder, **options)
+    try:
+        server.start()
+        yield server
     finally:
-        stop(process)
+        server.stop()

@@ -123,3 +123,42 @@ def test_a_server_that_tells_how_busy_it_is(configuration, hot, http_server):
         configuration.write("trades", source={"url": server.url}, limits={"pause_when": {"running_queries": 100}})
         told = doctor(configuration)
     assert levels(told["source"]) == ["ok", "ok"], "asked, answered, and nothing speaks against a cycle"
+
+
+# --- what ClickHouse takes away -------------------------------------------------------------------------------------------
+
+
+def ttl_table(name, ttl, column="", engine="MergeTree"):
+    return f"CREATE TABLE {name} (ts DateTime('UTC'), n UInt64{column}) ENGINE = {engine} PARTITION BY toDate(ts) ORDER BY n TTL {ttl}"
+
+
+def test_ttls_that_leave_too_little_time(cold, hot):
+    """Cycles every 15 minutes, a buffer of none, a look-back of two days."""
+    hot.execute(ttl_table("kept", "ts + INTERVAL 7 DAY"), ttl_table("moved", "ts + INTERVAL 9 DAY, ts + INTERVAL 1 DAY RECOMPRESS CODEC(ZSTD(3))"),
+                ttl_table("lost", "ts + INTERVAL 10 MINUTE"), ttl_table("late", "ts + toIntervalDay(1)"),
+                ttl_table("rounded", "toDate(ts) + INTERVAL 1 DAY"), ttl_table("rolled", "ts + INTERVAL 1 HOUR GROUP BY n SET ts = max(ts)"),
+                ttl_table("emptied", "ts + INTERVAL 7 DAY", ", note String TTL ts + INTERVAL 5 MINUTE"),
+                ttl_table("untold", "ts + n"))
+    configuration = Configuration(hot)
+    names = ["kept", "moved", "lost", "late", "rounded", "rolled", "emptied", "untold"]
+    configuration.write(*names, defaults={"lookback": "2d"})
+    told = doctor(configuration)
+    found = {name: [f for f in told[f"table {name}"] if "TTL" in f["message"]] for name in names}
+    assert found["kept"] == found["moved"] == []
+    words = {"lost": "as early as 10m after ts, where a row is offloaded up to 15m after its time: rows can be lost",
+             "late": "rows that come later than 23h 45m after their time can be gone before they are found, where the look-back is 2d",
+             "rounded": "as early as 0s after ts", "rolled": "rows are rolled up by the TTL ts + toIntervalHour(1)",
+             "emptied": "column note is emptied by its TTL ts + toIntervalMinute(5)", "untold": "does not tell how long they stay"}
+    for name, text in words.items():
+        assert levels(found[name]) == ["warning"] and text in found[name][0]["message"] and found[name][0]["remedy"], found[name]
+    # Who does not look for late rows needs them for a quarter of an hour only.
+    configuration.write(*names, defaults={"lookback": "0s"})
+    told = doctor(configuration)
+    assert {name for name in names if [f for f in told[f"table {name}"] if "TTL" in f["message"]]} == {"lost", "rounded", "emptied", "untold"}
+
+
+def test_rights_of_the_embedded_engine(configuration):
+    """Its user may do everything but change the rights of others."""
+    configuration.write({"source": "trades", "view": "trades_all"})
+    told = doctor(configuration, "--retire")
+    assert levels(told["table trades"]) == ["ok"]

@@ -10,7 +10,8 @@ from .trades import COLUMN_NAMES, create_trades, insert_trades, offload_trades, 
 def pyiceberg_catalog(cold):
     from pyiceberg.catalog.sql import SqlCatalog
 
-    return SqlCatalog("calve", uri=f"sqlite:///{cold.database}", warehouse=f"file://{cold.warehouse}")
+    uri = cold.database.sqlalchemy if cold.kind == "postgres" else f"sqlite:///{cold.database}"
+    return SqlCatalog("calve", uri=uri, warehouse=f"file://{cold.warehouse}")
 
 
 def as_trades(frame_rows):

@@ -8,10 +8,13 @@ import subprocess
 import time
 
 import pytest
+import yaml
+from reference_platform import TABLES, text as instant_text, until
 
-from . import postgres, program
+from . import layers, postgres, program
 from .test_existing_tables import as_trades, create_with_pyiceberg
 from .test_lease import ROWS, cold_counts, start_held
+from .test_nine_tables import EVERY, EXAMPLE, Nine
 from .trades import create_trades, insert_trades, instant, offload_trades, text, through
 
 SECRET = {"CALVE_STATE_PASSWORD": postgres.PASSWORD}
@@ -27,11 +30,8 @@ CREATE TABLE offload_watermarks (
 
 
 @pytest.fixture
-def database(postgres_server, monkeypatch):
+def database(postgres_server, passwords):
     """A database with calve's user as its owner; calve finds the password in its environment."""
-    # program.environment() drops what the caller's environment has of calve's own.
-    plain = program.environment
-    monkeypatch.setattr(program, "environment", lambda **more: plain(**{**SECRET, **more}))
     return postgres_server.new_database()
 
 
@@ -83,6 +83,97 @@ def test_a_failed_run_is_counted_and_a_good_one_clears_it(cold, hot, database):
     hot.offload("trades", "--until", "2024-08-09T20:00:00Z")
     row, = mirror(database)
     assert (row["status"], row["failures"], row["message"]) == ("success", "0", "-")
+
+
+def test_a_dashboard_sees_a_run_while_it_runs(cold, hot, database, http_server):
+    """status is running from the first row read on, whatever it was before; the rest of the row is the last window's until the next is in."""
+    state_at(cold, database)
+    create_trades(hot)
+    insert_trades(hot, 0, ROWS)
+    with http_server(hot) as server:
+        for count in (400, ROWS):
+            before = mirror(database) if count > 400 else []
+            server.fault("hold")
+            running = program.start(*hot.arguments("trades", "--until", through(count), "--sequence-col", "sequence", "--json", source=server.url))
+            deadline = time.monotonic() + 30
+            while server.armed():
+                assert running.poll() is None and time.monotonic() < deadline, running.communicate()
+                time.sleep(0.02)
+            row, = mirror(database)
+            assert (row["status"], row["failures"], row["updated"]) == ("running", "0", "t")
+            if before:
+                assert row == {**before[0], "status": "running"}
+                database.sql("UPDATE offload_watermarks SET status = 'failed', updated_at = '2020-01-01'")
+            server.clear()
+            _, err = running.communicate(timeout=60)
+            assert running.returncode == program.DONE, err
+            row, = mirror(database)
+            assert (row["status"], row["timestamp"], row["updated"], row["succeeded"]) == ("success", through(count), "t", "t")
+
+
+def test_a_run_that_does_not_come_to_reading_rows_is_a_failure_too(cold, hot, database):
+    """The source is away, or its table has changed: dashboards are told, and the next good run clears it."""
+    state_at(cold, database)
+    create_trades(hot)
+    insert_trades(hot, 0, 200)
+    nowhere = "http://default@127.0.0.1:9/default"
+    hot.offload("trades", "--until", through(100), source=nowhere, code=program.FAILED)
+    assert mirror(database) == [], "a row of the Spark job's must stay the way to go on from it"
+    offload_trades(hot, 100, "--sequence-col", "sequence")
+    for failures in ("1", "2"):
+        hot.offload("trades", "--until", through(200), "--lease", "0", source=nowhere, code=program.FAILED)
+        row, = mirror(database)
+        assert (row["status"], row["failures"], row["timestamp"], row["sequence"]) == ("failed", failures, through(100), "99")
+        assert "127.0.0.1:9" in row["message"] and row["updated"] == "t"
+    hot.offload("trades", "--dry-run", source=nowhere, code=program.FAILED)
+    assert mirror(database)[0]["failures"] == "2", "looking is no run"
+    # Nothing to do is a good run as well.
+    assert offload_trades(hot, 100, "--sequence-col", "sequence")["rows"] == 0
+    row, = mirror(database)
+    assert (row["status"], row["failures"], row["message"], row["timestamp"], row["sequence"]) == ("success", "0", "-", through(100), "99")
+
+
+def test_the_row_follows_the_table(cold, hot, database):
+    """After a run that died before it could tell, a journal that was lost, or a hand that changed the row: the next run mends it,
+    also where it has no rows to offload."""
+    state_at(cold, database)
+    create_trades(hot)
+    insert_trades(hot, 0, 200)
+    offload_trades(hot, 200, "--sequence-col", "sequence")
+    expected = {**mirror(database)[0], "duration": 0}
+    for damage in ("UPDATE offload_watermarks SET status = 'running'", "UPDATE offload_watermarks SET last_offload_timestamp = '2024-08-09', last_offload_max_sequence = 1",
+                   "UPDATE offload_watermarks SET last_offload_timestamp = '2030-01-01'", "DELETE FROM offload_watermarks", "DROP TABLE offload_watermarks, calve_runs, calve_leases"):
+        database.sql(damage)
+        assert offload_trades(hot, 200, "--sequence-col", "sequence")["rows"] == 0
+        assert [{**row, "duration": 0} for row in mirror(database)] == [expected], damage
+
+
+def test_nine_tables(postgres_cold, hot, tmp_path):
+    """One `calve run` of the reference platform, catalog and journal in one database: a row for each table, true to the table."""
+    nine = Nine(hot)
+    nine.platform.build(EVERY)
+    content = yaml.safe_load(EXAMPLE.read_text())
+    content["source"]["url"] = hot.url
+    content["catalog"] = {"type": postgres_cold.catalog, "warehouse": f"file://{postgres_cold.warehouse}"}
+    content["state"] = {"url": postgres_cold.state}
+    config = tmp_path / "nine.yaml"
+    config.write_text(json.dumps(content))
+    for first, step in ((0, 100), (100, 101)):
+        nine.platform.play(first, step - first)
+        told = {table["name"]: table for table in program.run("run", "--config", config, "--until", instant_text(until(step)), "--json").json["tables"]}
+        assert {table["state"] for table in told.values()} == {"done"}
+        rows = {row["table"]: row for row in mirror(postgres_cold.database)}
+        assert sorted(rows) == sorted(table.name for table in TABLES)
+        for table in TABLES:
+            row = rows[table.name]
+            assert (row["status"], row["failures"], row["message"], row["succeeded"], row["updated"]) == ("success", "0", "-", "t", "t"), row
+            assert layers.micros(row["timestamp"]) == layers.history(nine.cold(table))[-1][2], table.name
+            if told[table.name]["window"]["from"] != told[table.name]["window"]["to"]:
+                assert int(row["rows"]) == told[table.name]["rows"], table.name
+        assert postgres_cold.database.sql("SELECT count(*) FROM calve_leases") == [["0"]]
+    assert program.run("verify", "--config", config, "--json").json["equal"]
+    assert postgres_cold.database.sql("SELECT DISTINCT layer FROM calve_runs ORDER BY 1") == [["bronze"], ["gold"], ["silver"]]
+    assert postgres_cold.database.sql("SELECT count(*), count(DISTINCT table_name) FROM iceberg_tables") == [["9", "9"]]
 
 
 @pytest.mark.parametrize("kind", ["TIMESTAMP WITH TIME ZONE", "TIMESTAMP"])

@@ -51,51 +51,58 @@ def find_library(path=None):
 class Engine:
     """The server's side of one data directory. Thread-safe."""
 
-    def __init__(self, library, directory):
+    def __init__(self, library, directory, config=None):
+        """`config`: a configuration file as a server's, of which the engine takes clusters, macros, and users_config; its one session
+        user is `default`."""
         self._lib = ctypes.CDLL(library, mode=os.RTLD_LOCAL | os.RTLD_LAZY)
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(self._lib, name)
             function.restype, function.argtypes = result, arguments
         self._lib.chdb_set_signal_handlers_enabled(False)
-        self._directory = directory
+        self._arguments = [b"clickhouse", b"--path=" + os.fsencode(directory)]
+        if config:
+            self._arguments.append(b"--config-file=" + os.fsencode(config))
         self._slots = threading.Semaphore(CONNECTIONS_MAX)
         self._lock = threading.Lock()
         self._anchor = self._connect()  # closing the last connection would shut the engine down
-        self._idle = [((), self._connect())]  # (the settings in force, the connection)
+        self._idle = [((None, ()), self._connect())]  # (role and settings in force, the connection)
 
     def _connect(self):
-        arguments = (ctypes.c_char_p * 2)(b"clickhouse", b"--path=" + os.fsencode(self._directory))
-        cell = self._lib.chdb_connect(2, arguments)
+        cell = self._lib.chdb_connect(len(self._arguments), (ctypes.c_char_p * len(self._arguments))(*self._arguments))
         if not cell:
-            raise SystemExit(f"the embedded ClickHouse does not start in {self._directory}")
+            raise SystemExit(f"the embedded ClickHouse does not start: {self._arguments}")
         return cell
 
     @staticmethod
     def _inside(cell):
         return ctypes.cast(cell, ctypes.POINTER(_POINTER))[0]
 
-    def _take(self, settings):
-        """A connection on which just these settings are in force."""
+    def _take(self, wanted):
+        """A connection on which just this role and these settings are in force."""
         with self._lock:
             for at, (known, cell) in enumerate(self._idle):
-                if known == settings:
+                if known == wanted:
                     del self._idle[at]
                     return cell
         cell = self._connect()
+        role, settings = wanted
         try:
+            session = Session(self._lib, self._inside(cell))
+            if role:
+                session.run(f"SET ROLE {database_name(role)}")
             if settings:
-                Session(self._lib, self._inside(cell)).run("SET " + ", ".join(f"{name} = {quoted(value)}" for name, value in settings))
+                session.run("SET " + ", ".join(f"{name} = {quoted(value)}" for name, value in settings))
         except EngineError:
             self._lib.chdb_close_conn(cell)
             raise
         return cell
 
     @contextlib.contextmanager
-    def session(self, database="default", settings=None):
-        """A connection of one's own, with the database and the settings in force."""
-        settings = tuple(sorted((settings or {}).items()))
+    def session(self, database="default", settings=None, role=None):
+        """A connection of one's own, with the database, the settings and the role in force (none: all that the user has)."""
+        wanted = (role, tuple(sorted((settings or {}).items())))
         with self._slots:
-            cell = self._take(settings)
+            cell = self._take(wanted)
             clean = False
             try:
                 session = Session(self._lib, self._inside(cell))
@@ -105,7 +112,7 @@ class Engine:
             finally:
                 with self._lock:
                     if clean and len(self._idle) < CONNECTIONS_MAX:
-                        self._idle.append((settings, cell))
+                        self._idle.append((wanted, cell))
                         cell = None
                 if cell:
                     self._lib.chdb_close_conn(cell)

@@ -3,7 +3,8 @@
 
 Prints its port as one line when it is ready; ends on SIGTERM. GET and POST with the query in the parameter or in the body, INSERT … FORMAT
 with its data, settings and database as parameters, users by header or parameter, streaming in chunks, gzip, zstd and lz4, exceptions as
-ClickHouse reports them, https with --tls-cert. Listens on loopback only. Not there: sessions, compress=1 and decompress=1, and any revision of Native but 0.
+ClickHouse reports them, https with --tls-cert, users with rights of their own with --config and --roles. Listens on
+loopback only. Not there: sessions, compress=1 and decompress=1, and any revision of Native but 0.
 With --faults see http_faults.py; GET /_queries then lists what was asked.
 """
 
@@ -141,7 +142,9 @@ class Handler(BaseHTTPRequestHandler):
         if user is None and (basic := self.headers.get("Authorization", "")).startswith("Basic "):
             user, _, password = base64.b64decode(basic[6:]).decode().partition(":")
         user = user or "default"
-        if self.server.users.get(user) != password:
+        # With --roles every user is a role of the engine's only one, and has its rights and no others.
+        self.role = user if self.server.roles and user != "default" else None
+        if self.server.users.get(user, "" if self.role else None) != password:
             raise EngineError(f"Code: 516. DB::Exception: {user}: Authentication failed: password is incorrect, or there is no user with such "
                               "name. (AUTHENTICATION_FAILED)")
 
@@ -179,7 +182,7 @@ class Handler(BaseHTTPRequestHandler):
                 if not re.fullmatch(r"\w+", name):
                     raise EngineError(f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")
             database = self.parameters.get("database") or self.headers.get("X-ClickHouse-Database") or "default"
-            with self.server.engine.session(database, settings) as session:
+            with self.server.engine.session(database, settings, self.role) as session:
                 if found := INSERT_FROM_INPUT.fullmatch(text):
                     return self.insert(session, found, body, fault)
                 if data or re.match(r"\s*INSERT\b", text, re.I):
@@ -371,6 +374,8 @@ def main():
     parser.add_argument("--lib", help="libchdb.so")
     parser.add_argument("--user", help="with --password: the only user; default: 'default' without one")
     parser.add_argument("--password", default="")
+    parser.add_argument("--config", help="a configuration file for the engine: clusters, macros, users_config")
+    parser.add_argument("--roles", action="store_true", help="take any user without a password, for the role of its name in users_config")
     parser.add_argument("--faults", action="store_true", help="obey /_fault and X-Fault")
     parser.add_argument("--tls-cert", help="speak https: PEM file of the certificate and its key")
     parser.add_argument("--tls-client-ca", help="with --tls-cert: demand a client certificate signed by this authority")
@@ -388,7 +393,8 @@ def main():
     server.users = {options.user or "default": options.password}
     server.faults = Faults() if options.faults else None
     server.queries = []
-    server.engine = Engine(find_library(options.lib), options.data)
+    server.roles = options.roles
+    server.engine = Engine(find_library(options.lib), options.data, options.config)
     with server.engine.session() as session:
         server.version = session.run("SELECT version()").decode().strip()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -64,9 +64,10 @@ class Catalog {
 };
 
 struct CatalogOptions {
-  std::string catalog;    // "hadoop", "sql", or a URI: "sqlite:////srv/catalog.db", …
+  std::string catalog;    // "hadoop", "sql", or a URI: "sqlite:////srv/catalog.db", "postgresql://user@host/db", …
   std::string warehouse;  // "file:///srv/cold"
   std::string name;       // the catalog's own name (catalog_name in the SQL catalog); empty: "calve"
+  std::string password = {};  // of a database; empty: none, or what its client library finds
 };
 
 // Both `file_io` and `clock` must outlive the catalog. kConfig for what it does not know, listing what it does.

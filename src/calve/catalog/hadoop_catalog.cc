@@ -6,6 +6,7 @@
 
 #include "calve/base/random.h"
 #include "calve/catalog/hadoop_publish.h"
+#include "calve/catalog/hadoop_renames.h"
 #include "calve/catalog/metadata_file.h"
 
 namespace calve::catalog {
@@ -55,16 +56,38 @@ Result<std::string> HadoopCatalog::TableLocation(const TableIdent& ident) const 
   return storage::JoinLocation(location, ident.name);
 }
 
+Result<HadoopCatalog::Current> HadoopCatalog::Load(const TableIdent& ident, const HadoopVersion& version) {
+  auto metadata = ReadMetadata(file_io_, version.location);
+  if (!metadata.ok()) return WithContext(metadata.status(), "table " + ident.ToString());
+  return Current{{std::move(*metadata), version.location}, version.number};
+}
+
 Result<HadoopCatalog::Current> HadoopCatalog::LoadCurrent(const TableIdent& ident, HadoopVersions& versions) {
   for (int look = 0;; ++look) {
     ARROW_ASSIGN_OR_RAISE(std::optional<HadoopVersion> version, versions.FindCurrent());
     if (!version) return NoSuchTable(ident, versions.FileLocation(""));
-    auto metadata = ReadMetadata(file_io_, version->location);
+    auto current = Load(ident, *version);
     // Trimmed by a newer commit between the look and the read.
-    if (KindOf(metadata.status()) == ErrorKind::kNotFound && look < kLooksMax) continue;
-    if (!metadata.ok()) return WithContext(metadata.status(), "table " + ident.ToString());
-    return Current{{std::move(*metadata), version->location}, version->number};
+    if (KindOf(current.status()) != ErrorKind::kNotFound || look >= kLooksMax) return current;
   }
+}
+
+Result<HadoopCatalog::Current> HadoopCatalog::LoadSettled(const TableIdent& ident, HadoopVersions& versions) {
+  ARROW_ASSIGN_OR_RAISE(std::optional<HadoopVersion> version, versions.FindCurrent());
+  for (int look = 0; look < kLooksMax && version; ++look) {
+    // Those to this version may replace it; those to the next are about to win.
+    const int64_t targets[] = {version->number, version->number + 1};
+    ARROW_ASSIGN_OR_RAISE(bool awaited, AwaitRenames(file_io_, clock_, versions, targets));
+    auto current = Load(ident, *version);
+    const bool trimmed = KindOf(current.status()) == ErrorKind::kNotFound;
+    if (!awaited && !trimmed) return current;
+    ARROW_ASSIGN_OR_RAISE(std::optional<HadoopVersion> now, versions.FindCurrent());
+    if (now && now->number == version->number) return current;  // it was there before the look for renames
+    version = std::move(now);
+  }
+  if (!version) return NoSuchTable(ident, versions.FileLocation(""));
+  return MakeError(ErrorKind::kConflict, fmt::format("table {} changes faster than it can be read", ident.ToString()),
+                   "Try again.");
 }
 
 Result<LoadedTable> HadoopCatalog::LoadTable(const TableIdent& ident) {
@@ -108,7 +131,7 @@ Result<LoadedTable> HadoopCatalog::CommitTable(const TableIdent& ident,
                                                std::span<const iceberg::TableUpdate> updates) {
   ARROW_ASSIGN_OR_RAISE(std::string location, TableLocation(ident));
   HadoopVersions versions(file_io_, location);
-  ARROW_ASSIGN_OR_RAISE(Current base, LoadCurrent(ident, versions));
+  ARROW_ASSIGN_OR_RAISE(Current base, LoadSettled(ident, versions));
   const iceberg::TableMetadata& base_metadata = base.table.metadata;
   ARROW_ASSIGN_OR_RAISE(CommitPlan plan, PlanCommit(base_metadata, base.table.metadata_location, requirements, updates,
                                                     clock_.Now() / 1000, kVersionAgeMinMs));

@@ -44,6 +44,11 @@ class HadoopCatalog : public Catalog {
   };
   Result<std::string> TableLocation(const TableIdent& ident) const;
   Result<Current> LoadCurrent(const TableIdent& ident, HadoopVersions& versions);
+  // The current version once nobody can replace it any more (hadoop_renames.h): what is built upon it may not take
+  // another writer's commit away.
+  Result<Current> LoadSettled(const TableIdent& ident, HadoopVersions& versions);
+  // Its version is not there (any more): kNotFound.
+  Result<Current> Load(const TableIdent& ident, const HadoopVersion& version);
   Status ListNamespacesBelow(const std::vector<std::string>& levels, std::vector<std::vector<std::string>>& found);
 
   const std::string warehouse_;

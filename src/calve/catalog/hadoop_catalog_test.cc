@@ -6,6 +6,7 @@
 #include "calve/catalog/gzip.h"
 #include "calve/catalog/metadata_file.h"
 #include "calve/catalog/testing_catalog_conformance.h"
+#include "calve/catalog/testing_interloper.h"
 
 namespace calve::catalog {
 namespace {
@@ -156,38 +157,6 @@ TEST_F(HadoopCatalogTest, TheLayoutDecidesWhereThingsAre) {
   EXPECT_EQ(KindOf(catalog_->CommitTable(ident_, {}, move).status()), ErrorKind::kConfig);
   EXPECT_EQ(Loaded(), "v1.metadata.json");
 }
-
-// Runs something once, just before the next WriteNew of a version file: the moment between planning and publishing.
-class Interloper : public storage::FileIO {
- public:
-  explicit Interloper(storage::FileIO& inner) : inner_(inner) {}
-  std::function<void()> before_version, after_version;
-  bool lose_answer = false;  // of the next version written, whatever it was
-
-  Status WriteNew(const std::string& location, std::string_view bytes) override {
-    if (location.find("/v") == std::string::npos) return inner_.WriteNew(location, bytes);
-    if (auto run = std::exchange(before_version, nullptr)) run();
-    Status status = inner_.WriteNew(location, bytes);
-    if (auto run = std::exchange(after_version, nullptr)) run();
-    if (std::exchange(lose_answer, false)) return MakeError(ErrorKind::kUnknownOutcome, "the connection was lost");
-    return status;
-  }
-  Result<std::string> Read(const std::string& l) override { return inner_.Read(l); }
-  Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(const std::string& l) override {
-    return inner_.OpenInput(l);
-  }
-  Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(const std::string& l) override {
-    return inner_.OpenOutput(l);
-  }
-  Status Replace(const std::string& l, std::string_view bytes) override { return inner_.Replace(l, bytes); }
-  Result<bool> Exists(const std::string& l) override { return inner_.Exists(l); }
-  Status Delete(const std::string& l) override { return inner_.Delete(l); }
-  Result<std::vector<storage::FileInfo>> List(const std::string& l) override { return inner_.List(l); }
-  Result<std::vector<std::string>> ListFolders(const std::string& l) override { return inner_.ListFolders(l); }
-
- private:
-  storage::FileIO& inner_;
-};
 
 class HadoopOvertaken : public HadoopCatalogTest {
  protected:

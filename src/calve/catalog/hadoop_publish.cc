@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "calve/catalog/hadoop_renames.h"
 #include "calve/catalog/metadata_file.h"
 
 namespace calve::catalog {
@@ -37,7 +38,9 @@ class Publication {
         ours_{next.base.number + 1, versions.FileLocation(fmt::format("v{}{}", next.base.number + 1, extension))} {}
 
   Result<HadoopVersion> Run(std::string_view bytes) {
+    ARROW_RETURN_NOT_OK(file_io_.CheckWriteNew(versions_.FileLocation("")));
     ARROW_RETURN_NOT_OK(Write(bytes));
+    ARROW_RETURN_NOT_OK(CheckReplaced(bytes));
     ARROW_ASSIGN_OR_RAISE(int64_t highest, Confirm());
     // The table is what its versions say; a hint that cannot be written only costs readers a longer search.
     (void)versions_.WriteHint(highest);
@@ -56,9 +59,22 @@ class Publication {
     // The answer was lost; what stands there may tell. Nothing there proves nothing: the write may still arrive.
     auto found = file_io_.Read(ours_.location);
     if (!found.ok()) return Unknown(ours_, status);
-    if (*found != bytes) return Conflict(ours_);  // no version is ever overwritten, so ours can no longer arrive
+    if (*found != bytes) return Conflict(ours_);  // what is there is never overwritten by a WriteNew that is late
     // The same bytes from another writer are possible unless something in them is random.
     return next_.new_uuid || !next_.identifying_snapshots.empty() ? Status::OK() : Unknown(ours_, status);
+  }
+
+  // Whether Java's rename took our name away again. Who read ours in the meantime may still build upon it, so that this
+  // is no proof that it is not in.
+  Status CheckReplaced(std::string_view bytes) {
+    auto awaited = AwaitRenames(file_io_, clock_, versions_, std::span(&ours_.number, 1));
+    if (!awaited.ok()) return Unknown(ours_, awaited.status());
+    if (storage::LocalPath(ours_.location).empty()) return Status::OK();
+    auto found = file_io_.Read(ours_.location);
+    if (KindOf(found.status()) == ErrorKind::kNotFound) return Status::OK();  // deleted by later commits: see Confirm()
+    if (!found.ok()) return Unknown(ours_, found.status());
+    if (*found == bytes) return Status::OK();
+    return Unknown(ours_, MakeError(ErrorKind::kFailed, "another writer's rename replaced it at once"));
   }
 
   // The highest version that is known to be there, ours or a later one. Called once our file has its name.

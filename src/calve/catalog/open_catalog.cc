@@ -4,6 +4,7 @@
 
 #include "calve/catalog/catalog.h"
 #include "calve/catalog/hadoop_catalog.h"
+#include "calve/catalog/postgres_store.h"
 #include "calve/catalog/sql_catalog.h"
 #include "calve/catalog/sqlite_store.h"
 #include "calve/sqlite/sqlite_uri.h"
@@ -12,7 +13,8 @@
 namespace calve::catalog {
 namespace {
 
-constexpr const char* kKnown = "Known are: hadoop, sql, sqlite:////absolute/file.db, sqlite:///relative/file.db.";
+constexpr const char* kKnown =
+    "Known are: hadoop, sql, sqlite:////absolute/file.db, sqlite:///relative/file.db, postgresql://user@host/database.";
 constexpr const char* kDefaultName = "calve";
 constexpr const char* kDefaultSqliteFile = "calve-catalog.db";
 
@@ -61,9 +63,16 @@ Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, stor
     auto store = std::make_unique<SqliteStore>(path, name);
     return std::unique_ptr<Catalog>(std::make_unique<SqlCatalog>(std::move(store), warehouse, file_io, clock));
   }
+  if (postgres::IsPostgresUri(options.catalog)) {
+    postgres::ConnectOptions connect;
+    connect.uri = options.catalog;
+    connect.password = options.password;
+    ARROW_ASSIGN_OR_RAISE(auto store, PostgresStore::Make(std::move(connect), name));
+    return std::unique_ptr<Catalog>(std::make_unique<SqlCatalog>(std::move(store), warehouse, file_io, clock));
+  }
   // Other databases become another SqlStore above, other protocols another Catalog here.
   std::string kind = KindOfCatalog(options.catalog);
-  if (kind == "rest" || kind == "http" || kind == "https" || kind == "postgresql" || kind == "postgres") {
+  if (kind == "rest" || kind == "http" || kind == "https") {
     return MakeError(ErrorKind::kUnsupported, fmt::format("catalogs of type '{}' are not supported", kind), kKnown);
   }
   return MakeError(

@@ -31,11 +31,24 @@ TEST_F(OpenCatalogTest, NamesWhatItKnowsAndRepeatsNoSecret) {
     EXPECT_THAT(RemedyOf(status), ::testing::AllOf(HasSubstr("hadoop"), HasSubstr("sql")));
     EXPECT_THAT(status.ToString(), ::testing::Not(HasSubstr("secret")));
   }
-  for (const char* later : {"rest", "https://u:secret@h/", "postgresql://u:secret@h/d"}) {
+  for (const char* later : {"rest", "https://u:secret@h/"}) {
     Status status = StatusOf(later, "file:///srv/cold");
     EXPECT_EQ(KindOf(status), ErrorKind::kUnsupported) << later;
     EXPECT_THAT(status.ToString(), ::testing::Not(HasSubstr("secret")));
   }
+}
+
+// Opened without asking its server, which may be down; what is wrong with the URI is told at once.
+TEST_F(OpenCatalogTest, ADatabaseOfPostgreSql) {
+  auto catalog = Open("postgresql://u@h.invalid:5433/d?sslmode=verify-full", "file:///srv/cold");
+  ASSERT_TRUE(catalog.ok()) << catalog.status().ToString();
+  EXPECT_EQ((*catalog)->name(), "sql catalog at postgresql://h.invalid:5433/d");
+  for (const char* wrong : {"postgresql://u:s3cr@h/d", "postgresql://h/d?sslmood=s3cr@", "postgresql:h"}) {
+    Status status = StatusOf(wrong, "file:///srv/cold");
+    EXPECT_EQ(KindOf(status), ErrorKind::kConfig) << wrong;
+    EXPECT_THAT(status.ToString(), ::testing::Not(HasSubstr("s3cr")));
+  }
+  EXPECT_THAT(RemedyOf(StatusOf("postgresql://u:s3cr@h/d", "")), HasSubstr("CALVE_CATALOG_PASSWORD"));
 }
 
 TEST_F(OpenCatalogTest, WhatIsMissingIsSaid) {

@@ -16,9 +16,10 @@ constexpr const char* kMetadataPath = "write.metadata.path";
 // A dot inside a level could not be told from the dot between two levels.
 Result<SqlTableName> RowName(const TableIdent& ident) {
   SqlTableName name{"", ident.name};
-  bool bad = ident.name.empty() || ident.levels.empty();
+  constexpr std::string_view kNever(".\0", 2);  // a database's client library may end a name at NUL
+  bool bad = ident.name.empty() || ident.name.find('\0') != std::string::npos || ident.levels.empty();
   for (const std::string& level : ident.levels) {
-    bad = bad || level.empty() || level.find('.') != std::string::npos;
+    bad = bad || level.empty() || level.find_first_of(kNever) != std::string::npos;
     name.table_namespace += (name.table_namespace.empty() ? "" : ".") + level;
   }
   if (!bad) return name;
@@ -117,9 +118,12 @@ Result<LoadedTable> SqlCatalog::CreateTable(const TableIdent& ident, const Creat
                         iceberg::NewTableMetadata(request.schema, request.spec, request.order, location,
                                                   request.properties, RandomUuid(), clock_.Now() / 1000));
   ARROW_ASSIGN_OR_RAISE(table.metadata_location, WriteMetadata(table.metadata, 0));
-  ARROW_RETURN_NOT_OK(
-      Settle(row_name, table.metadata_location, store_->InsertTable(row_name, table.metadata_location)));
-  return table;
+  Status inserted = Settle(row_name, table.metadata_location, store_->InsertTable(row_name, table.metadata_location));
+  if (KindOf(inserted) != ErrorKind::kAlreadyExists) return inserted.ok() ? Result(std::move(table)) : inserted;
+  ARROW_ASSIGN_OR_RAISE(row, store_->FindTable(row_name));
+  if (row) return inserted;  // made at the same moment
+  return MakeError(ErrorKind::kConfig, fmt::format("{} is a view in {}", ident.ToString(), name()),
+                   "Give the table another name.");
 }
 
 Result<LoadedTable> SqlCatalog::CommitTable(const TableIdent& ident,

@@ -114,8 +114,8 @@ TEST_F(SqlCatalogTest, ViewsAreNoTables) {
   EXPECT_EQ(KindOf(SetProperty(*catalog_, view, "k", "v").status()), ErrorKind::kNotFound);
   EXPECT_EQ(KindOf(catalog_->DropTable(view)), ErrorKind::kNotFound);
   Status create = catalog_->CreateTable(view, TradesRequest()).status();
-  EXPECT_EQ(KindOf(create), ErrorKind::kAlreadyExists);
-  EXPECT_THAT(MessageOf(create), HasSubstr("view"));
+  EXPECT_EQ(KindOf(create), ErrorKind::kConfig) << "it can never be made";
+  EXPECT_THAT(MessageOf(create), HasSubstr("cold.v is a view"));
   EXPECT_THAT(catalog_->ListTables({"cold"}).ValueOrDie(), ElementsAre(ident_));
   EXPECT_EQ(place_.Cell("SELECT count(*) FROM iceberg_tables"), "2");
   EXPECT_TRUE(place_.local.List(place_.dir.path() + "/warehouse/cold/v").ValueOrDie().empty())

@@ -84,7 +84,7 @@ TEST_P(CatalogConformance, ATableIsCreatedAndLoaded) {
   const TableMetadata& metadata = loaded->metadata;
   EXPECT_EQ(metadata.format_version, 2);
   EXPECT_EQ(metadata.table_uuid.size(), 36u);
-  EXPECT_EQ(metadata.location, "file://" + place_->dir.path() + "/warehouse/cold/trades");
+  EXPECT_EQ(metadata.location, place_->root() + "/warehouse/cold/trades");
   EXPECT_EQ(metadata.schema().fields.size(), 3u);
   EXPECT_EQ(metadata.spec().fields.size(), 1u);
   EXPECT_EQ(metadata.Property("owner", ""), "calve");
@@ -108,7 +108,7 @@ TEST_P(CatalogConformance, WhatIsNotThereIsNotFound) {
     EXPECT_THAT(MessageOf(catalog_->LoadTable(ident).status()), HasSubstr(ident.ToString()));
   }
   // Looking must not have made anything.
-  EXPECT_THAT(place_->local.List(place_->dir.path()).ValueOrDie(), IsEmpty());
+  EXPECT_THAT(place_->local.List(place_->root()).ValueOrDie(), IsEmpty());
   EXPECT_THAT(catalog_->ListNamespaces().ValueOrDie(), IsEmpty());
   EXPECT_THAT(catalog_->ListTables({"cold"}).ValueOrDie(), IsEmpty());
 }
@@ -241,7 +241,7 @@ TEST_P(CatalogConformance, NamesThatLeadElsewhereAreRefused) {
         TableIdent{{"a/b"}, "x"}, TableIdent{{""}, "x"}, TableIdent{{"cold"}, std::string("a\0b", 3)}}) {
     EXPECT_EQ(KindOf(catalog_->CreateTable(ident, TradesRequest()).status()), ErrorKind::kConfig) << ident.ToString();
   }
-  EXPECT_THAT(place_->local.List(place_->dir.path()).ValueOrDie(), IsEmpty());
+  EXPECT_THAT(place_->local.List(place_->root()).ValueOrDie(), IsEmpty());
 }
 
 TEST_P(CatalogConformance, CorruptMetadataIsNamedAndLeftAlone) {
@@ -253,7 +253,7 @@ TEST_P(CatalogConformance, CorruptMetadataIsNamedAndLeftAlone) {
   broken.push_back(std::string(whole).replace(uuid, 36, "0"));
   for (const std::string& bytes : broken) {
     ASSERT_TRUE(place_->local.Replace(table.metadata_location, bytes).ok());
-    auto before = place_->local.List(place_->dir.path()).ValueOrDie().size();
+    auto before = place_->local.List(place_->root()).ValueOrDie().size();
     for (const Status& status :
          {catalog_->LoadTable(ident_).status(), SetProperty(*catalog_, ident_, "k", "v").status()}) {
       EXPECT_EQ(KindOf(status), ErrorKind::kCorrupt) << bytes.substr(0, 50) << ": " << status.ToString();
@@ -262,7 +262,7 @@ TEST_P(CatalogConformance, CorruptMetadataIsNamedAndLeftAlone) {
     }
     EXPECT_EQ(KindOf(catalog_->CreateTable(ident_, TradesRequest()).status()), ErrorKind::kAlreadyExists);
     EXPECT_EQ(place_->local.Read(table.metadata_location).ValueOrDie(), bytes);
-    EXPECT_EQ(place_->local.List(place_->dir.path()).ValueOrDie().size(), before);
+    EXPECT_EQ(place_->local.List(place_->root()).ValueOrDie().size(), before);
   }
   ASSERT_TRUE(place_->local.Replace(table.metadata_location, whole).ok());
   EXPECT_TRUE(SetProperty(*catalog_, ident_, "k", "v").ok());

@@ -101,7 +101,7 @@ TEST_P(CatalogConformance, CommitsOfRacingProcessesLandExactlyOnce) {
   EXPECT_THAT(codes, ElementsAre(0, 0, 0, 0));
   std::vector<int64_t> all;
   for (int child = 0; child < 4; ++child) {
-    std::string ids = place_->local.Read(place_->dir.path() + "/ids" + std::to_string(child)).ValueOrDie();
+    std::string ids = storage::LocalFileIO().Read(place_->dir.path() + "/ids" + std::to_string(child)).ValueOrDie();
     for (size_t at = 0; at < ids.size(); at = ids.find('\n', at) + 1) all.push_back(std::stoll(ids.substr(at)));
   }
   EXPECT_EQ(all.size(), 24u);

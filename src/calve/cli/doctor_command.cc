@@ -19,10 +19,11 @@ constexpr const char* kFooter = R"(Examples:
   calve doctor                            everything that a cycle over calve.yaml needs
   calve doctor --config /etc/calve.yaml --json
   calve doctor --table silver_trades      of the tables, this one only
+  calve doctor --retire                   also whether `calve retire` may drop parts
 
 Looked at: ClickHouse (does it answer, its version and clock), the warehouse (can files be made, read and deleted), catalog,
-journal and schedule, and for each table what its next cycle would do. Nothing is changed; a hidden file is made in the
-warehouse and deleted again. With -q only what is wrong is printed (docs/doctor.md).)";
+journal and schedule, and for each table what its next cycle would do, and what its TTL, the user's rights and row policies
+take away. Nothing is changed; a hidden file is made in the warehouse and deleted again. With -q only what is wrong is printed (docs/doctor.md).)";
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 a cycle would work (there may be warnings), 1 something has to be mended first, 2 bad usage or "
@@ -32,6 +33,7 @@ struct DoctorFlags {
   OutputFlags output;
   std::string config = "calve.yaml";
   std::vector<std::string> tables;
+  bool retire = false;
 };
 
 class Findings {
@@ -73,7 +75,7 @@ Status Examine(const DoctorFlags& flags, StopToken& stop, Findings& findings) {
     server.findings = {doctor::Failed("source", source.status())};
   for (Finding& finding : server.findings) findings.Add(std::move(finding));
   ARROW_RETURN_NOT_OK(stop.Check());
-  auto side = OpenTargetSide(config.catalog, config.state, clock, /*read_only=*/true);
+  auto side = OpenTargetSide(config, clock, stop, /*read_only=*/true);
   if (!side.ok()) {
     findings.Add(doctor::Failed("target", side.status()));
     return Status::OK();
@@ -81,12 +83,16 @@ Status Examine(const DoctorFlags& flags, StopToken& stop, Findings& findings) {
   findings.Add(doctor::CheckStore("warehouse", *side->file_io, config.catalog.warehouse));
   findings.Add(doctor::CheckCatalog(*side->catalog));
   findings.Add(doctor::CheckJournal(side->journal.get(), side->journal_error));
+  for (auto [about, uri] : {std::pair("catalog", config.catalog.type), std::pair("journal", config.state.url)}) {
+    if (auto finding = doctor::CheckDatabaseUri(about, uri)) findings.Add(std::move(*finding));
+  }
   if (!server.now) return Status::OK();  // tables are planned by what ClickHouse says
   const cycle::CycleContext context{**source, *side->catalog, *side->file_io, side->journal.get(), clock, stop};
   const auto work = cycle::OffloadWork(context, config.limits);
   for (const size_t table : tables) {
     ARROW_RETURN_NOT_OK(stop.Check());
-    for (Finding& finding : doctor::CheckTable(config.tables[table], context, *work, *server.now, gap_micros)) {
+    const doctor::CheckOptions options{*server.now, gap_micros, flags.retire};
+    for (Finding& finding : doctor::CheckTable(config.tables[table], context, *work, options)) {
       findings.Add(std::move(finding));
     }
   }
@@ -127,6 +133,7 @@ void AddDoctorCommand(CLI::App& app, RunCommand& run) {
   CLI::App* command = app.add_subcommand("doctor", "Checks everything that a cycle needs, and says how to mend it");
   AddConfigFlag(*command, flags->config);
   command->add_option("--table", flags->tables, "of the tables, this one only, by its name; repeatable");
+  command->add_flag("--retire", flags->retire, "also look whether `calve retire` may drop parts of the tables");
   AddOutputFlags(*command, flags->output);
   command->footer(fmt::format("{}\n{}", kFooter, kExitCodes));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return Run(*flags, stop); }; });

@@ -58,6 +58,7 @@ Result<config::Config> ConfigOf(const InitFlags& flags) {
   config.catalog.type = flags.target.catalog;
   config.catalog.name = flags.target.catalog_name;
   config.catalog.warehouse = flags.target.warehouse;
+  config.catalog.password_file = Absolute(flags.target.catalog_password_file);
   config.state.url = flags.target.state;
   config.state.password_file = Absolute(flags.target.state_password_file);
   return config;

@@ -18,7 +18,7 @@ constexpr const char* kFooter = R"(Examples:
 that were killed, and what belonged to expired snapshots. Only files older than --older-than are removed, because those
 of a run that is still writing are referred to by nothing yet; choose it longer than any run of any engine takes.
 Hidden files and the vN.metadata.json and version-hint.text of a hadoop catalog are left alone. Where any part of the
-metadata cannot be read, nothing is removed.)";
+metadata cannot be read, nothing is removed. In an object store uploads of that age that were never finished are aborted.)";
 
 struct MaintainFlags {
   TargetFlags target;
@@ -53,7 +53,7 @@ Result<std::vector<TableOutcome>> Execute(const MaintainFlags& flags, StopToken&
   request.warehouse = flags.target.warehouse;
   request.dry_run = flags.dry_run;
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/true));
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, stop, /*read_only=*/true));
   std::vector<catalog::TableIdent> idents;
   for (const std::string& text : flags.tables) {
     ARROW_ASSIGN_OR_RAISE(auto ident, catalog::ParseTableIdent(text, flags.target.catalog_name));
@@ -93,6 +93,7 @@ Json OutcomeJson(const TableOutcome& outcome, const MaintainFlags& flags) {
                     {"in_doubt", plan.in_doubt},
                     {"left_alone", plan.left_alone}};
     json["listed"] = plan.listed;
+    json["uploads"] = report.uploads;
     json["folders"] = report.folders;
     json["notes"] = report.notes;
   }
@@ -118,8 +119,9 @@ void Print(const TableOutcome& outcome, const MaintainFlags& flags) {
           ? fmt::format("would remove {} orphans, {}", HumanCount(static_cast<int64_t>(plan.orphans.size())),
                         HumanBytes(bytes))
           : fmt::format("removed {} orphans, {}", HumanCount(report.files_deleted), HumanBytes(report.bytes_deleted));
-  std::printf("%s\n", fmt::format("{}: {}; kept {} referenced, {} younger than {}, {} in doubt, {} left alone",
-                                  outcome.table, head, HumanCount(plan.referenced), HumanCount(plan.young),
+  const std::string uploads = report.uploads == 0 ? "" : fmt::format(", {} unfinished uploads", report.uploads);
+  std::printf("%s\n", fmt::format("{}: {}{}; kept {} referenced, {} younger than {}, {} in doubt, {} left alone",
+                                  outcome.table, head, uploads, HumanCount(plan.referenced), HumanCount(plan.young),
                                   flags.older_than, HumanCount(plan.in_doubt), HumanCount(plan.left_alone))
                           .c_str());
 }

@@ -267,7 +267,7 @@ void PrintResult(const offload::OffloadResult& r, bool dry_run) {
 Result<offload::OffloadResult> Execute(const OffloadFlags& flags, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(offload::OffloadRequest request, RequestOf(flags));
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, flags.dry_run));
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, stop, flags.dry_run));
   std::string without;
   if (!side.journal && !side.journal_error.ok()) {
     without = fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error));

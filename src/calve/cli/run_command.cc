@@ -41,7 +41,7 @@ Result<cycle::CycleReport> Execute(const RunFlags& flags, StopToken& stop, Termi
   }
   options.dry_run = flags.dry_run;
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(config.catalog, config.state, clock, flags.dry_run));
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(config, clock, stop, flags.dry_run));
   if (!side.journal && !side.journal_error.ok()) {
     terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
   }

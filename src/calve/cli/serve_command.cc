@@ -107,7 +107,7 @@ class Server : public schedule::ServeObserver {
     const TimestampMicros now = clock_.Now();
     cycle::CycleOptions options = tables_.OptionsFor(config_, due.cause, now);
     options.longest_micros = std::max(kLongestMin, cadence_.NextAfter(now) - now);
-    ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(config_.catalog, config_.state, clock_, /*read_only=*/false));
+    ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(config_, clock_, stop_, /*read_only=*/false));
     if (!side.journal) {
       terminal_.Warn(
           fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));

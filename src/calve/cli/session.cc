@@ -11,6 +11,8 @@ namespace {
 
 constexpr const char* kPasswordVariable = "CALVE_SOURCE_PASSWORD";
 constexpr const char* kPasswordOption = "--source-password-file";
+constexpr const char* kCatalogPasswordVariable = "CALVE_CATALOG_PASSWORD";
+constexpr const char* kCatalogPasswordOption = "--catalog-password-file";
 constexpr const char* kStatePasswordVariable = "CALVE_STATE_PASSWORD";
 constexpr const char* kStatePasswordOption = "--state-password-file";
 
@@ -87,18 +89,26 @@ void AddSourceFlags(CLI::App& command, SourceFlags& flags) {
 
 void AddTargetFlags(CLI::App& command, TargetFlags& flags) {
   const char* group = "Target";
-  command.add_option("--warehouse", flags.warehouse, "where the tables' files are: file:///srv/cold")
+  command.add_option("--warehouse", flags.warehouse, "where the tables' files are: file:///srv/cold, s3://bucket/cold")
       ->required()
       ->envname("CALVE_WAREHOUSE")
       ->group(group);
   command
       .add_option("--catalog", flags.catalog,
-                  "hadoop, sql (SQLite beside the warehouse), or sqlite:////path/catalog.db")
+                  "hadoop, sql (SQLite beside the warehouse), sqlite:////path/catalog.db, or "
+                  "postgresql://user@host:5432/database?sslmode=verify-full")
       ->envname("CALVE_CATALOG")
       ->capture_default_str()
       ->group(group);
   command.add_option("--catalog-name", flags.catalog_name, "the catalog's own name, as other engines configured it")
       ->envname("CALVE_CATALOG_NAME")
+      ->group(group);
+  command
+      .add_option(kCatalogPasswordOption, flags.catalog_password_file,
+                  fmt::format("file with the password of a postgresql:// catalog (or the variable {}, PGPASSWORD, "
+                              "PGPASSFILE)",
+                              kCatalogPasswordVariable))
+      ->envname("CALVE_CATALOG_PASSWORD_FILE")
       ->group(group);
   command
       .add_option("--state", flags.state,
@@ -114,6 +124,7 @@ void AddTargetFlags(CLI::App& command, TargetFlags& flags) {
                               kStatePasswordVariable))
       ->envname("CALVE_STATE_PASSWORD_FILE")
       ->group(group);
+  AddStoreFlags(command, flags.store);
 }
 
 void AddOutputFlags(CLI::App& command, OutputFlags& flags) {
@@ -206,22 +217,31 @@ Result<std::unique_ptr<source::Source>> OpenSourceOf(const config::SourceConfig&
   return source::OpenSource(options, stop);
 }
 
-Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, bool read_only) {
-  config::CatalogConfig catalog;
-  catalog.type = flags.catalog;
-  catalog.name = flags.catalog_name;
-  catalog.warehouse = flags.warehouse;
-  config::StateConfig state;
-  state.url = flags.state;
-  state.password_file = flags.state_password_file;
-  return OpenTargetSide(catalog, state, clock, read_only);
+Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, const StopToken& stop, bool read_only) {
+  config::Config config;
+  config.catalog.type = flags.catalog;
+  config.catalog.name = flags.catalog_name;
+  config.catalog.password_file = flags.catalog_password_file;
+  config.catalog.warehouse = flags.warehouse;
+  config.state.url = flags.state;
+  config.state.password_file = flags.state_password_file;
+  ARROW_ASSIGN_OR_RAISE(config.store, StoreOptionsOf(flags.store));
+  return OpenTargetSide(config, clock, stop, read_only);
 }
 
-Result<TargetSide> OpenTargetSide(const config::CatalogConfig& catalog, const config::StateConfig& state,
-                                  const Clock& clock, bool read_only) {
+Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clock, const StopToken& stop,
+                                  bool read_only) {
+  const config::CatalogConfig& catalog = config.catalog;
+  const config::StateConfig& state = config.state;
   TargetSide side;
-  ARROW_ASSIGN_OR_RAISE(side.file_io, storage::OpenFileIO(catalog.warehouse));
-  catalog::CatalogOptions options{catalog.type, catalog.warehouse, catalog.name};
+  side.credentials = std::make_unique<storage::StorageCredentials>();
+  ARROW_ASSIGN_OR_RAISE(side.file_io,
+                        storage::OpenFileIO(catalog.warehouse, {config.store, side.credentials.get(), &stop, &clock}));
+  catalog::CatalogOptions options{catalog.type, catalog.warehouse, catalog.name, catalog.password};
+  if (options.password.empty()) {
+    ARROW_ASSIGN_OR_RAISE(options.password,
+                          ReadPassword(catalog.password_file, kCatalogPasswordOption, kCatalogPasswordVariable));
+  }
   ARROW_ASSIGN_OR_RAISE(side.catalog, catalog::OpenCatalog(options, *side.file_io, clock));
   ARROW_ASSIGN_OR_RAISE(std::string uri, JournalUri(state.url, catalog.warehouse));
   constexpr std::string_view kSqlite = "sqlite:///";

@@ -8,6 +8,7 @@
 
 #include "calve/base/stop.h"
 #include "calve/catalog/catalog.h"
+#include "calve/cli/store_flags.h"
 #include "calve/cli/terminal.h"
 #include "calve/config/config.h"
 #include "calve/journal/journal.h"
@@ -28,9 +29,11 @@ struct SourceFlags {
 struct TargetFlags {
   std::string catalog = "hadoop";
   std::string catalog_name;
+  std::string catalog_password_file;
   std::string warehouse;
   std::string state;
   std::string state_password_file;
+  StoreFlags store;
 };
 
 struct OutputFlags {
@@ -56,15 +59,17 @@ Result<std::unique_ptr<source::Source>> OpenSourceOf(const config::SourceConfig&
 
 // The target side. Members are in the order in which they depend on each other.
 struct TargetSide {
+  std::unique_ptr<storage::StorageCredentials> credentials;  // that the catalog vends
   std::unique_ptr<storage::FileIO> file_io;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<journal::Journal> journal;  // null where it could not be opened; `journal_error` says why
   Status journal_error;
 };
 // `read_only`: a journal that is not there yet is not made.
-Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, bool read_only);
-Result<TargetSide> OpenTargetSide(const config::CatalogConfig& catalog, const config::StateConfig& state,
-                                  const Clock& clock, bool read_only);
+Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, const StopToken& stop, bool read_only);
+// Of a configuration: its catalog, store and state.
+Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clock, const StopToken& stop,
+                                  bool read_only);
 // What the commands that work by the configuration file say: --config.
 void AddConfigFlag(CLI::App& command, std::string& file);
 

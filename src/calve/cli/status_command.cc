@@ -141,22 +141,23 @@ void PrintTable(const std::vector<TableStatus>& tables, TimestampMicros now) {
 }
 
 // With the targets of a configuration as the tables to show, where one is named.
-Result<TargetSide> Open(const StatusFlags& flags, const Clock& clock, std::vector<catalog::TableIdent>& idents) {
+Result<TargetSide> Open(const StatusFlags& flags, const Clock& clock, const StopToken& stop,
+                        std::vector<catalog::TableIdent>& idents) {
   if (flags.config.empty()) {
     if (flags.target.warehouse.empty()) {
       return MakeError(ErrorKind::kConfig, "--warehouse is missing", "calve status --help has examples.");
     }
-    return OpenTargetSide(flags.target, clock, /*read_only=*/true);
+    return OpenTargetSide(flags.target, clock, stop, /*read_only=*/true);
   }
   ARROW_ASSIGN_OR_RAISE(const auto config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
   for (const config::TableConfig& table : config.tables) idents.push_back(table.target);
-  return OpenTargetSide(config.catalog, config.state, clock, /*read_only=*/true);
+  return OpenTargetSide(config, clock, stop, /*read_only=*/true);
 }
 
-Result<std::vector<TableStatus>> Collect(const StatusFlags& flags, Terminal& terminal) {
+Result<std::vector<TableStatus>> Collect(const StatusFlags& flags, const StopToken& stop, Terminal& terminal) {
   SystemClock clock;
   std::vector<catalog::TableIdent> idents;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, Open(flags, clock, idents));
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, Open(flags, clock, stop, idents));
   if (!side.journal && !side.journal_error.ok())
     terminal.Warn(fmt::format("the journal could not be opened: {}", MessageOf(side.journal_error)));
   if (idents.empty() || !flags.tables.empty()) {
@@ -169,7 +170,7 @@ Result<std::vector<TableStatus>> Collect(const StatusFlags& flags, Terminal& ter
 
 int RunStatus(const StatusFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.output));
-  auto tables = Collect(flags, terminal);
+  auto tables = Collect(flags, stop, terminal);
   if (!tables.ok()) {
     terminal.Error(tables.status());
     return ExitCodeOf(tables.status(), stop);

@@ -49,14 +49,13 @@ Result<OpenedTables> OpenTables(const TableChoice& choice, const SourceFlags& so
   if (!choice.config.empty()) {
     ARROW_ASSIGN_OR_RAISE(opened.config, config::LoadConfig(choice.config, config::ProcessEnvironment()));
     ARROW_ASSIGN_OR_RAISE(opened.chosen, cycle::ChooseTables(*opened.config, choice.tables));
-    ARROW_ASSIGN_OR_RAISE(opened.target,
-                          OpenTargetSide(opened.config->catalog, opened.config->state, clock, read_only));
+    ARROW_ASSIGN_OR_RAISE(opened.target, OpenTargetSide(*opened.config, clock, stop, read_only));
     if (with_source) {
       ARROW_ASSIGN_OR_RAISE(opened.source, OpenSourceOf(opened.config->source, stop));
     }
     return opened;
   }
-  ARROW_ASSIGN_OR_RAISE(opened.target, OpenTargetSide(target, clock, read_only));
+  ARROW_ASSIGN_OR_RAISE(opened.target, OpenTargetSide(target, clock, stop, read_only));
   if (with_source) {
     ARROW_ASSIGN_OR_RAISE(opened.source, OpenSourceOf(source, stop));
   }

@@ -10,6 +10,7 @@
 #include "calve/base/time.h"
 #include "calve/catalog/catalog.h"
 #include "calve/iceberg/type.h"
+#include "calve/objectstore/store_options.h"
 #include "calve/offload/column_plan.h"
 #include "calve/offload/mode.h"
 
@@ -35,6 +36,7 @@ struct CatalogConfig {
   std::string password;         // as SourceConfig's
   std::string name;             // the catalog's own name; may be empty
   std::string warehouse;
+  std::string password_file = {};  // of a database's password
   friend bool operator==(const CatalogConfig&, const CatalogConfig&) = default;
 };
 
@@ -161,6 +163,7 @@ struct Config {
   std::string file;
   SourceConfig source;
   CatalogConfig catalog;
+  objectstore::StoreOptions store;
   StateConfig state;
   ScheduleConfig schedule;
   LimitsConfig limits;

@@ -38,11 +38,71 @@ const Mapping& CatalogKeys() {
       .keys =
           {
               BindUrl("type", &CatalogConfig::type, &CatalogConfig::password, CheckCatalogType,
-                      "`hadoop`, `sql` (SQLite beside the warehouse), or `sqlite:////path/catalog.db`.", Form::kText),
+                      "`hadoop`, `sql` (SQLite beside the warehouse), `sqlite:////path/catalog.db` or "
+                      "`postgresql://user@host:5432/database` ([catalogs](catalogs.md)).",
+                      Form::kText),
+              Bind("password_file", Form::kFile, &CatalogConfig::password_file,
+                   "File with the password of a `postgresql://` catalog. Default: the variable "
+                   "`CALVE_CATALOG_PASSWORD`, `PGPASSWORD`, `PGPASSFILE`."),
               Bind("name", Form::kText, &CatalogConfig::name,
                    "The catalog's own name, as other engines configured it: targets may begin with it."),
               Required(Bind("warehouse", Form::kText, &CatalogConfig::warehouse,
-                            "Where the tables' files are: `file:///srv/cold`.")),
+                            "Where the tables' files are: `file:///srv/cold`, `s3://bucket/cold`.")),
+          },
+  };
+  return kMapping;
+}
+
+const Mapping& StoreKeys() {
+  using objectstore::Addressing;
+  using objectstore::ServerSideEncryption;
+  using objectstore::StoreOptions;
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Bind("endpoint", Form::kText, &StoreOptions::endpoint,
+                   "Where the store is, if not at the cloud's own place: `https://minio.example:9000`. Default: "
+                   "`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's."),
+              Bind("region", Form::kText, &StoreOptions::region,
+                   "Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's, `us-east-1`. A store that says that a "
+                   "bucket is elsewhere is believed."),
+              BindChoice<StoreOptions, Addressing>(
+                  "addressing", &StoreOptions::addressing,
+                  {{"auto", Addressing::kAuto}, {"path", Addressing::kPath}, {"virtual", Addressing::kVirtual}},
+                  "`path`: `https://host/bucket/key`; `virtual`: `https://bucket.host/key`; `auto`: `path` where there "
+                  "is "
+                  "an `endpoint` or a dot in the bucket's name, else `virtual`."),
+              Bind("ca_file", Form::kFile, &StoreOptions::ca_file,
+                   "PEM file of the authority that signed the store's certificate. Default: `AWS_CA_BUNDLE`, the "
+                   "system's."),
+              Bind("profile", Form::kText, &StoreOptions::profile,
+                   "The profile of `~/.aws` to use, and no other credentials. Default: [the chain](stores.md)."),
+              Bind("anonymous", Form::kBoolean, &StoreOptions::anonymous, "Requests are not signed: public buckets."),
+              Bind("requester_pays", Form::kBoolean, &StoreOptions::requester_pays,
+                   "Agree to pay for requests to buckets that ask for it."),
+              BindChoice<StoreOptions, ServerSideEncryption>("encryption", &StoreOptions::encryption,
+                                                             {{"none", ServerSideEncryption::kNone},
+                                                              {"s3", ServerSideEncryption::kS3},
+                                                              {"kms", ServerSideEncryption::kKms},
+                                                              {"customer", ServerSideEncryption::kCustomer}},
+                                                             "Of new objects, by the store: `s3` with its own keys "
+                                                             "(AES256), `kms` with `kms_key`, `customer` with "
+                                                             "`customer_key_file`; `none`: what the bucket does."),
+              Bind("kms_key", Form::kText, &StoreOptions::kms_key,
+                   "Id or ARN of the key of `encryption: kms`. Default: the account's."),
+              Bind("customer_key_file", Form::kFile, &StoreOptions::customer_key_file,
+                   "File with the key of `encryption: customer`: 32 bytes, or their base64."),
+              AtLeast(1000, Bind("connect_timeout", Form::kDuration, &StoreOptions::connect_timeout_micros,
+                                 "A connection is waited for at most so long.")),
+              AtLeast(1000, Bind("idle_timeout", Form::kDuration, &StoreOptions::idle_timeout_micros,
+                                 "A try is given up after so long without a byte.")),
+              AtLeast(1, Bind("attempts", Form::kInteger, &StoreOptions::attempts_max,
+                              "A request is tried at most so often.")),
+              AtLeast(5 << 20, Bind("part_size", Form::kBytes, &StoreOptions::part_bytes,
+                                    "Files larger than this go up in parts of this size; 10,000 parts are the most.")),
+              AtLeast(1, Bind("uploads", Form::kInteger, &StoreOptions::uploads_max,
+                              "So many parts are on their way at once, of all files together: they take so many "
+                              "times `part_size` of memory.")),
           },
   };
   return kMapping;
@@ -164,6 +224,8 @@ const Mapping& FileKeys() {
           {
               Required(BindMapping("source", &Config::source, SourceKeys(), "The ClickHouse to offload from.")),
               Required(BindMapping("catalog", &Config::catalog, CatalogKeys(), "The Iceberg catalog to offload into.")),
+              BindMapping("store", &Config::store, StoreKeys(),
+                          "The object store that warehouses and tables of `s3://` are in ([stores](stores.md))."),
               BindMapping("state", &Config::state, StateKeys(), "Runs, leases and the mirror of the watermarks."),
               BindMapping("schedule", &Config::schedule, ScheduleKeys(), "When `calve serve` begins a cycle."),
               BindMapping("limits", &Config::limits, LimitsKeys(), "What a cycle may use."),

@@ -60,8 +60,10 @@ class Rules {
 };
 
 void Rules::CheckSource() {
-  for (auto [path, url_password, file] : {std::tuple("source", &config_.source.password, &config_.source.password_file),
-                                          std::tuple("state", &config_.state.password, &config_.state.password_file)}) {
+  for (auto [path, url_password, file] :
+       {std::tuple("source", &config_.source.password, &config_.source.password_file),
+        std::tuple("catalog", &config_.catalog.password, &config_.catalog.password_file),
+        std::tuple("state", &config_.state.password, &config_.state.password_file)}) {
     if (url_password->empty() || file->empty()) continue;
     Add(fmt::format("{}.password_file", path), "the URL has a password already", "Keep one of the two.");
   }

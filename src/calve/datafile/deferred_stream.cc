@@ -26,6 +26,11 @@ Status DeferredStream::Write(const void* data, int64_t nbytes) {
   return Status::OK();
 }
 
+int64_t DeferredStream::held_bytes() const {
+  const auto* holding = dynamic_cast<const storage::HoldsBytes*>(stream_.get());
+  return holding ? holding->held_bytes() : 0;
+}
+
 Status DeferredStream::Open() {
   ARROW_ASSIGN_OR_RAISE(stream_, file_io_.OpenOutput(location_));
   return stream_->Write(head_.data(), static_cast<int64_t>(head_.size()));

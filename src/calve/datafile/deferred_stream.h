@@ -25,6 +25,7 @@ class DeferredStream : public arrow::io::OutputStream {
   Result<int64_t> Tell() const override { return position_; }
   bool closed() const override { return closed_; }
   bool is_open() const { return stream_ != nullptr; }
+  int64_t held_bytes() const;  // of memory, by the store's stream
 
  private:
   Status Open();

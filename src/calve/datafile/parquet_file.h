@@ -49,7 +49,7 @@ class ParquetFile {
 
   bool is_threaded() const { return is_threaded_; }
   bool is_open() const { return sink_ && sink_->is_open(); }
-  int64_t memory_bytes() const { return pool_.bytes_allocated(); }
+  int64_t memory_bytes() const { return pool_.bytes_allocated() + (sink_ ? sink_->held_bytes() : 0); }
   // Once it is all in the file.
   int64_t bytes_estimate() const;
 

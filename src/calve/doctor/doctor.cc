@@ -5,6 +5,10 @@
 #include "calve/base/random.h"
 #include "calve/cycle/server_load.h"
 #include "calve/cycle/table_request.h"
+#include "calve/doctor/rights.h"
+#include "calve/doctor/table_ttl.h"
+#include "calve/offload/source_select.h"
+#include "calve/postgres/postgres_uri.h"
 #include "calve/schedule/cadence.h"
 #include "calve/source/introspection.h"
 
@@ -151,6 +155,14 @@ Finding CheckJournal(journal::Journal* journal, const Status& error) {
   return finding;
 }
 
+std::optional<Finding> CheckDatabaseUri(const std::string& about, const std::string& uri) {
+  const std::string host = postgres::IsPostgresUri(uri) ? postgres::UnverifiedHostOf(uri) : "";
+  if (host.empty()) return std::nullopt;
+  return Finding{Level::kWarning, about,
+                 fmt::format("whoever answers as {} is believed: the connection is not verified", host),
+                 "Add sslmode=verify-full and sslrootcert=/path/ca.pem to the URI (docs/journal.md)."};
+}
+
 Finding CheckSchedule(const config::ScheduleConfig& schedule, TimestampMicros now, int64_t& gap_micros) {
   auto cadence = schedule.cron.empty() ? schedule::Cadence::Every(schedule.every_micros, schedule.offset_micros)
                                        : schedule::Cadence::Cron(schedule.cron, schedule.timezone);
@@ -162,7 +174,7 @@ Finding CheckSchedule(const config::ScheduleConfig& schedule, TimestampMicros no
 }
 
 std::vector<Finding> CheckTable(const config::TableConfig& table, const cycle::CycleContext& context,
-                                cycle::TableWork& work, TimestampMicros server_now, int64_t gap_micros) {
+                                cycle::TableWork& work, const CheckOptions& options) {
   const std::string about = "table " + table.name;
   std::vector<Finding> findings;
   offload::OffloadRequest request = cycle::RequestOf(table);
@@ -182,10 +194,16 @@ std::vector<Finding> CheckTable(const config::TableConfig& table, const cycle::C
   } else if (KindOf(target.status()) != ErrorKind::kNotFound && planned.ok()) {
     findings.push_back(Failed(about, target.status()));
   }
-  if (planned.ok() && planned->watermark && gap_micros > 0) {
-    auto behind = Behind(about, table, server_now - *planned->watermark, gap_micros);
+  if (planned.ok() && planned->watermark && options.gap_micros > 0) {
+    auto behind = Behind(about, table, options.server_now - *planned->watermark, options.gap_micros);
     if (behind) findings.push_back(std::move(*behind));
   }
+  auto described = offload::DescribeRows(context.source, table.source, table.query, "");
+  if (!described.ok()) return findings;  // said above
+  auto add = [&](std::vector<Finding> more) { std::move(more.begin(), more.end(), std::back_inserter(findings)); };
+  if (options.gap_micros > 0) add(CheckTtl(about, context.source, *described, table, options.gap_micros));
+  add(CheckRights(about, context.source, RightsNeeded(*described, table, options.retires)));
+  add(CheckRowPolicies(about, context.source, *described));
   return findings;
 }
 

@@ -2,6 +2,7 @@
 // but for files that are written and deleted again, to see that it can be done.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,12 +42,21 @@ Finding CheckCatalog(catalog::Catalog& catalog);
 // `journal` null: it could not be opened, and `error` says why; OK: there is none yet.
 Finding CheckJournal(journal::Journal* journal, const Status& error);
 
+// A database on another machine that would be believed without a certificate; nullopt: nothing to say.
+std::optional<Finding> CheckDatabaseUri(const std::string& about, const std::string& uri);
+
 // When the next cycle is due; `gap_micros` becomes the time between two.
 Finding CheckSchedule(const config::ScheduleConfig& schedule, TimestampMicros now, int64_t& gap_micros);
 
-// What the table's next cycle would do, planned as it would be; how far behind it is; that its folder can be written.
-// `server_now`: the server's clock; `gap_micros`: the time between two cycles.
+struct CheckOptions {
+  TimestampMicros server_now = 0;  // the server's clock
+  int64_t gap_micros = 0;          // the time between two cycles; 0: not known
+  bool retires = false;            // `calve retire` is to drop parts of the tables
+};
+
+// What the table's next cycle would do, planned as it would be; how far behind it is; that its folder can be written;
+// what its TTL, the user's rights and row policies take away.
 std::vector<Finding> CheckTable(const config::TableConfig& table, const cycle::CycleContext& context,
-                                cycle::TableWork& work, TimestampMicros server_now, int64_t gap_micros);
+                                cycle::TableWork& work, const CheckOptions& options);
 
 }  // namespace calve::doctor

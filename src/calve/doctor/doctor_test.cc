@@ -94,5 +94,17 @@ TEST(Doctor, WithoutAJournalCyclesGoOn) {
   EXPECT_EQ(gone.remedy, "Wait.");
 }
 
+TEST(Doctor, ADatabaseThatIsBelievedWithoutACertificate) {
+  const auto finding = CheckDatabaseUri("catalog", "postgresql://calve@db.example/lake");
+  ASSERT_TRUE(finding.has_value());
+  EXPECT_EQ(finding->level, Level::kWarning);
+  EXPECT_NE(finding->message.find("db.example"), std::string::npos);
+  EXPECT_NE(finding->remedy.find("sslmode=verify-full"), std::string::npos);
+  for (const char* fine :
+       {"postgresql://calve@db.example/lake?sslmode=verify-full", "postgresql:///lake", "hadoop", ""}) {
+    EXPECT_FALSE(CheckDatabaseUri("catalog", fine).has_value()) << fine;
+  }
+}
+
 }  // namespace
 }  // namespace calve::doctor

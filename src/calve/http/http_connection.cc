@@ -88,6 +88,7 @@ class HttpConnection::Impl {
   // Lets curl work until `ready` or the transfer's end, or an error.
   template <typename Ready>
   Status PumpUntil(const StopToken& stop, Ready ready);
+  int64_t Moved() const;
   Status Work();
   Status FailureOf(CURLcode code);
   void Detach();
@@ -97,6 +98,7 @@ class HttpConnection::Impl {
   std::unique_ptr<CURL, EasyCleanup> easy_;  // after multi_: goes first
   std::unique_ptr<curl_slist, ListCleanup> request_headers_;
   std::string request_body_;
+  std::shared_ptr<arrow::Buffer> request_buffer_;  // in its place
   std::function<Result<std::shared_ptr<arrow::Buffer>>()> next_body_;
   std::shared_ptr<arrow::Buffer> sending_;  // of next_body_
   int64_t sending_offset_ = 0;
@@ -123,6 +125,7 @@ Status HttpConnection::Impl::Prepare() {
   curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(h, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);  // the name of an object may hold "/../", and its path is signed
   curl_easy_setopt(h, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(endpoint_.connect_timeout_ms));
   curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -179,7 +182,8 @@ Result<size_t> HttpConnection::Impl::GiveBody(char* room, size_t size) {
 }
 
 void HttpConnection::Impl::SetBody(const HttpRequest& request, CURL* h) {
-  request_body_ = request.body;
+  request_body_ = request.body_buffer ? "" : request.body;
+  request_buffer_ = request.body_buffer;
   next_body_ = request.next_body;
   sending_.reset();
   curl_easy_setopt(h, CURLOPT_NOBODY, 0L);
@@ -198,8 +202,9 @@ void HttpConnection::Impl::SetBody(const HttpRequest& request, CURL* h) {
     curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, kReadBytes);
     return;
   }
-  curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_body_.size()));
-  curl_easy_setopt(h, CURLOPT_POSTFIELDS, request_body_.data());
+  const std::string_view body = request_buffer_ ? std::string_view(*request_buffer_) : request_body_;
+  curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+  curl_easy_setopt(h, CURLOPT_POSTFIELDS, body.data() ? body.data() : "");
 }
 
 bool HttpConnection::Impl::TakeHeader(std::string_view line) {
@@ -304,6 +309,7 @@ Result<std::shared_ptr<arrow::Buffer>> HttpConnection::Impl::NextChunk(const Sto
     ARROW_RETURN_NOT_OK(PumpUntil(stop, [this] { return !full_.empty() || current_size_ > 0; }));
   }
   if (result_ != CURLE_OK) return FailureOf(result_);
+  request_buffer_.reset();  // the connection may be idle for long now
   finished_ = true;
   return nullptr;
 }
@@ -312,14 +318,14 @@ Result<std::shared_ptr<arrow::Buffer>> HttpConnection::Impl::NextChunk(const Sto
 template <typename Ready>
 Status HttpConnection::Impl::PumpUntil(const StopToken& stop, Ready ready) {
   auto last_byte = SteadyClock::now();
-  int64_t seen = moved_;
+  int64_t seen = Moved();
   while (true) {
     ARROW_RETURN_NOT_OK(stop.Check());
     ARROW_RETURN_NOT_OK(Work());
     if (transfer_done_ || ready()) return Status::OK();
     const auto now = SteadyClock::now();
-    if (moved_ != seen) {
-      seen = moved_;
+    if (const int64_t moved = Moved(); moved != seen) {
+      seen = moved;
       last_byte = now;
     }
     const int64_t idle_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_byte).count();
@@ -333,6 +339,13 @@ Status HttpConnection::Impl::PumpUntil(const StopToken& stop, Ready ready) {
     const auto wait_ms = std::min<int64_t>(kStopPollMs, endpoint_.idle_timeout_ms - idle_ms);
     curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait_ms), nullptr);
   }
+}
+
+// Grows as long as bytes go either way.
+int64_t HttpConnection::Impl::Moved() const {
+  curl_off_t sent = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_SIZE_UPLOAD_T, &sent);
+  return moved_ + static_cast<int64_t>(sent);
 }
 
 Status HttpConnection::Impl::Work() {

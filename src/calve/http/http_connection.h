@@ -39,6 +39,7 @@ struct HttpRequest {
   // Signature Version 4 (libcurl's): "aws:amz:REGION:SERVICE" and "ACCESS_KEY:SECRET_KEY"; empty: not signed. The token
   // of a session is a header (X-Amz-Security-Token), which the caller gives.
   std::string sigv4 = "", sigv4_credentials = "";
+  std::shared_ptr<arrow::Buffer> body_buffer = nullptr;  // in place of `body`: sent without a copy
 };
 
 // Not thread-safe. Redirects are not followed, bodies not decompressed, TLS certificates always verified.

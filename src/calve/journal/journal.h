@@ -68,6 +68,8 @@ class Journal {
   virtual Status WriteWatermark(const WatermarkRow& row, TimestampMicros now) = 0;
   // Counts a failure: status failed, failure_count + 1, the message; the watermark itself is left alone.
   virtual Status WriteFailure(const std::string& table_name, const std::string& message, TimestampMicros now) = 0;
+  // The row's status alone (running, while a run is at it); makes the row where there is none.
+  virtual Status WriteStatus(const std::string& table_name, const std::string& status, TimestampMicros now) = 0;
   virtual Result<std::optional<WatermarkRow>> ReadWatermark(const std::string& table_name) = 0;
 
   // Takes the table's lease, now (wanted.since) and for as long as to wanted.until, where nobody has it, or who has it

@@ -7,24 +7,17 @@
 
 #include "calve/journal/postgres_schema.h"
 #include "calve/postgres/postgres_error.h"
-#include "calve/postgres/postgres_uri.h"
 
 namespace calve::journal {
 namespace {
 
-using postgres::Loss;
+using postgres::Connection;
 using postgres::Parameter;
+using postgres::Repeat;
 using postgres::Rows;
 
 // A server that gives no answer costs its time-out once, not at every call.
 constexpr std::chrono::seconds kSilencePause{60};
-
-// What a session would keep is set in each transaction. Columns may be TIMESTAMP as well as TIMESTAMPTZ: both are UTC.
-// The server gives up before the client does (ConnectOptions::answer_timeout_ms).
-constexpr const char* kBegin =
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = '10s'; "
-    "SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '30s'; "
-    "SET LOCAL synchronous_commit = off";
 
 constexpr const char* kRunColumns =
     "run_id, table_name, source, layer, status, started_at, finished_at, window_from, window_to, row_count, "
@@ -46,7 +39,7 @@ Parameter Time(const std::optional<TimestampMicros>& time) {
   return time ? Parameter(FormatTimestamp(*time)) : std::nullopt;
 }
 
-// Reads a column of a time, of whichever type, as TimestampMicros.
+// Reads a column of a time as TimestampMicros. It may be TIMESTAMP as well as TIMESTAMPTZ: the session is in UTC.
 std::string Micros(std::string_view column) {
   return fmt::format("round(extract(epoch FROM {}::timestamptz) * 1000000)::bigint", column);
 }
@@ -101,79 +94,11 @@ Status LockWatermark(postgres::Connection& connection, const std::string& table_
 }  // namespace
 
 Result<std::unique_ptr<Journal>> PostgresJournal::Open(const postgres::ConnectOptions& options, bool read_only) {
-  ARROW_ASSIGN_OR_RAISE(std::string name, postgres::NameOfUri(options.uri));
-  std::unique_ptr<PostgresJournal> journal(new PostgresJournal(options, std::move(name), read_only));
-  std::lock_guard lock(journal->mutex_);
-  ARROW_RETURN_NOT_OK(journal->Connect());
-  return std::unique_ptr<Journal>(std::move(journal));
-}
-
-Status PostgresJournal::Connect() {
-  const auto now = std::chrono::steady_clock::now();
-  if (!silence_.ok() && now < silent_until_) return silence_;
-  silence_ = Status::OK();
-  auto opened = Connection::Open(options_);
-  if (!opened.ok()) {
-    const auto after = std::chrono::steady_clock::now();
-    if (after - now >= std::chrono::milliseconds(options_.connect_timeout_ms)) {
-      silence_ = opened.status();
-      silent_until_ = after + kSilencePause;
-    }
-    return opened.status();
-  }
-  connection_.emplace(std::move(opened).ValueUnsafe());
-  if (read_only_) return Status::OK();
-  Status prepared = Prepare();
-  if (!prepared.ok()) connection_.reset();
-  return prepared;
-}
-
-Status PostgresJournal::Prepare() {
-  bool committing = false;
-  Status prepared = TryOnce(PrepareJournal, committing);
-  const std::string state = connection_->state();
-  if (state == postgres::kUniqueViolation || state == postgres::kDuplicateTable) {
-    prepared = TryOnce(PrepareJournal, committing);
-  }
-  return prepared.ok() || MessageOf(prepared).starts_with(name_) ? prepared : WithContext(prepared, name_);
-}
-
-Status PostgresJournal::TryOnce(const Body& body, bool& committing) {
-  committing = false;
-  ARROW_RETURN_NOT_OK(connection_->Execute(kBegin).status());
-  Status done = body(*connection_);
-  if (!done.ok()) {
-    connection_->Rollback();
-    return done;
-  }
-  committing = true;
-  ARROW_ASSIGN_OR_RAISE(Rows answer, connection_->Execute("COMMIT"));
-  if (answer.command() == "COMMIT") return Status::OK();
-  return MakeError(ErrorKind::kRetry, fmt::format("{}: the transaction was rolled back", name_), "Try again.");
-}
-
-Status PostgresJournal::Transact(Repeat repeat, const Body& body) {
-  std::lock_guard lock(mutex_);
-  for (bool again = false;; again = true) {
-    if (connection_ && connection_->loss() != Loss::kNone) connection_.reset();
-    if (!connection_) ARROW_RETURN_NOT_OK(Connect());
-    bool committing = false;
-    Status done = TryOnce(body, committing);
-    if (done.ok()) return done;
-    const Loss loss = connection_->loss();
-    if (loss == Loss::kNone) {
-      if (connection_->state() != postgres::kUndefinedTable || read_only_ || again) return done;
-      ARROW_RETURN_NOT_OK(Prepare());  // the tables were dropped
-      continue;
-    }
-    connection_.reset();
-    if (loss == Loss::kSilent) {
-      silence_ = done;
-      silent_until_ = std::chrono::steady_clock::now() + kSilencePause;
-    }
-    if (committing && repeat == Repeat::kHarmful) return WithKind(done, ErrorKind::kUnknownOutcome, RemedyOf(done));
-    if (again || loss == Loss::kSilent) return done;
-  }
+  postgres::SessionOptions session_options{options, "SET LOCAL synchronous_commit = off", {}, kSilencePause};
+  if (!read_only) session_options.prepare = PrepareJournal;
+  ARROW_ASSIGN_OR_RAISE(auto session, postgres::Session::Make(std::move(session_options)));
+  ARROW_RETURN_NOT_OK(session->Connect());
+  return std::unique_ptr<Journal>(new PostgresJournal(std::move(session), read_only));
 }
 
 template <typename T>
@@ -186,7 +111,7 @@ Status PostgresJournal::WriteRun(const std::string& sql, const RunRecord& run, i
   auto number = [](int64_t value) { return std::to_string(value); };
   Parameter snapshot;
   if (run.snapshot_id) snapshot = number(*run.snapshot_id);
-  return Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+  return session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
     ARROW_ASSIGN_OR_RAISE(
         Rows rows,
         connection.Execute(sql, {Text(run.run_id), Text(run.table), Text(run.source), Text(run.layer), Text(run.status),
@@ -224,7 +149,7 @@ Result<std::vector<RunRecord>> PostgresJournal::LastRuns(const std::string& tabl
       "ORDER BY started_at DESC, ordinal DESC LIMIT {}",
       Micros("started_at"), Micros("finished_at"), Micros("window_from"), Micros("window_to"), count < 0 ? 0 : count);
   std::vector<RunRecord> runs;
-  Status done = Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+  Status done = session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
     runs.clear();
     ARROW_ASSIGN_OR_RAISE(Rows rows, connection.Execute(sql, {Text(table)}));
     for (int row = 0; row < rows.count(); ++row) {
@@ -260,7 +185,7 @@ Status PostgresJournal::WriteWatermark(const WatermarkRow& row, TimestampMicros 
                                    std::to_string(row.failure_count),
                                    message,
                                    FormatTimestamp(now)};
-  return Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+  return session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
     ARROW_RETURN_NOT_OK(LockWatermark(connection, Text(row.table_name)));
     ARROW_ASSIGN_OR_RAISE(Rows updated, connection.Execute(kUpdate, values));
     if (updated.affected() > 0) return Status::OK();
@@ -282,11 +207,30 @@ Status PostgresJournal::WriteFailure(const std::string& table_name, const std::s
       "last_offload_row_count, status, failure_count, last_error_message, created_at, updated_at) "
       "VALUES ($1, '1970-01-01 00:00:00Z', 0, 0, 'failed', 1, $2, $3, $4)";
   const std::string time = FormatTimestamp(now);
-  return Transact(Repeat::kHarmful, [&](Connection& connection) -> Status {
+  return session_->Transact(Repeat::kHarmful, [&](Connection& connection) -> Status {
     ARROW_RETURN_NOT_OK(LockWatermark(connection, Text(table_name)));
     ARROW_ASSIGN_OR_RAISE(Rows updated, connection.Execute(kUpdate, {Text(table_name), Text(message), time}));
     if (updated.affected() > 0) return Status::OK();
     return connection.Execute(kInsert, {Text(table_name), Text(message), time, time}).status();
+  });
+}
+
+Status PostgresJournal::WriteStatus(const std::string& table_name, const std::string& status, TimestampMicros now) {
+  const std::string time = FormatTimestamp(now);
+  return session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+    ARROW_RETURN_NOT_OK(LockWatermark(connection, Text(table_name)));
+    ARROW_ASSIGN_OR_RAISE(
+        Rows updated,
+        connection.Execute("UPDATE offload_watermarks SET status = $2, updated_at = $3 WHERE table_name = $1",
+                           {Text(table_name), Text(status), time}));
+    if (updated.affected() > 0) return Status::OK();
+    return connection
+        .Execute(
+            "INSERT INTO offload_watermarks(table_name, last_offload_timestamp, last_offload_max_sequence, "
+            "last_offload_row_count, status, failure_count, created_at, updated_at) "
+            "VALUES ($1, '1970-01-01 00:00:00Z', 0, 0, $2, 0, $3, $4)",
+            {Text(table_name), Text(status), time, time})
+        .status();
   });
 }
 
@@ -296,7 +240,7 @@ Result<std::optional<WatermarkRow>> PostgresJournal::ReadWatermark(const std::st
       "failure_count, last_error_message FROM offload_watermarks WHERE table_name = $1",
       Micros("last_offload_timestamp"), Micros("last_successful_run"));
   std::optional<WatermarkRow> found;
-  Status done = Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+  Status done = session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
     found.reset();
     auto asked = connection.Execute(sql, {Text(table_name)});
     // Text that is no time, infinity.
@@ -307,7 +251,7 @@ Result<std::optional<WatermarkRow>> PostgresJournal::ReadWatermark(const std::st
     if (rows.count() == 0) return Status::OK();
     if (rows.count() > 1 || rows.IsNull(0, 0)) {
       return MakeError(ErrorKind::kCorrupt,
-                       fmt::format("{}: offload_watermarks has {} for {}", name_,
+                       fmt::format("{}: offload_watermarks has {} for {}", session_->name(),
                                    rows.count() > 1 ? "more than one row" : "no last_offload_timestamp", table_name),
                        "Mend the row of offload_watermarks.");
     }
@@ -347,7 +291,7 @@ Result<Lease> PostgresJournal::AcquireLease(const Lease& wanted) {
                                          std::to_string(wanted.process_start),
                                          Length(wanted.since, wanted.until)};
   Lease lease;
-  ARROW_RETURN_NOT_OK(Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+  ARROW_RETURN_NOT_OK(session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
     // Between being refused and looking, the holder may release it; that it happens over and over is no case.
     for (int tries = 0; tries < 5; ++tries) {
       for (const auto& [sql, parameters] : {std::pair(take, values), std::pair(look, std::vector<Parameter>{table})}) {
@@ -357,7 +301,8 @@ Result<Lease> PostgresJournal::AcquireLease(const Lease& wanted) {
         return Status::OK();
       }
     }
-    return MakeError(ErrorKind::kRetry, fmt::format("{}: the lease of {} changes hands too fast", name_, wanted.table));
+    return MakeError(ErrorKind::kRetry,
+                     fmt::format("{}: the lease of {} changes hands too fast", session_->name(), wanted.table));
   }));
   return lease;
 }
@@ -365,7 +310,7 @@ Result<Lease> PostgresJournal::AcquireLease(const Lease& wanted) {
 Result<bool> PostgresJournal::RenewLease(const std::string& table, const std::string& holder, TimestampMicros now,
                                          TimestampMicros until) {
   bool ours = false;
-  ARROW_RETURN_NOT_OK(Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+  ARROW_RETURN_NOT_OK(session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
     ARROW_ASSIGN_OR_RAISE(Rows rows,
                           connection.Execute("UPDATE calve_leases SET until = clock_timestamp() + $3 * interval '1 "
                                              "microsecond' WHERE table_name = $1 AND holder = $2",
@@ -377,7 +322,7 @@ Result<bool> PostgresJournal::RenewLease(const std::string& table, const std::st
 }
 
 Status PostgresJournal::ReleaseLease(const std::string& table, const std::string& holder) {
-  return Transact(Repeat::kHarmless, [&](Connection& connection) {
+  return session_->Transact(Repeat::kHarmless, [&](Connection& connection) {
     return connection.Execute("DELETE FROM calve_leases WHERE table_name = $1 AND holder = $2", {Text(table), holder})
         .status();
   });
@@ -385,7 +330,7 @@ Status PostgresJournal::ReleaseLease(const std::string& table, const std::string
 
 Result<std::optional<std::string>> PostgresJournal::ReadPartsSeen(const std::string& table, const std::string& source) {
   std::optional<std::string> parts;
-  Status done = Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+  Status done = session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
     ARROW_ASSIGN_OR_RAISE(Rows rows,
                           connection.Execute("SELECT parts FROM calve_parts_seen WHERE table_name = $1 AND source = $2",
                                              {Text(table), Text(source)}));
@@ -397,7 +342,7 @@ Result<std::optional<std::string>> PostgresJournal::ReadPartsSeen(const std::str
 
 Status PostgresJournal::WritePartsSeen(const std::string& table, const std::string& source, const std::string& parts,
                                        TimestampMicros now) {
-  return Transact(Repeat::kHarmless, [&](Connection& connection) {
+  return session_->Transact(Repeat::kHarmless, [&](Connection& connection) {
     return connection
         .Execute(
             "INSERT INTO calve_parts_seen(table_name, source, parts, updated_at) VALUES ($1, $2, $3, $4) "

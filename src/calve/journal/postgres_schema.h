@@ -5,6 +5,9 @@
 
 namespace calve::journal {
 
+inline constexpr postgres::Purpose kPostgresPurpose{
+    "CALVE_STATE_PASSWORD, --state-password-file, PGPASSWORD or PGPASSFILE", "docs/journal.md"};
+
 // Raised with every change of calve's own tables, together with the step that brings an older journal up to it.
 inline constexpr int kPostgresSchemaVersion = 1;
 

@@ -166,6 +166,21 @@ Status SqliteJournal::WriteFailure(const std::string& table_name, const std::str
   return transaction.Commit();
 }
 
+Status SqliteJournal::WriteStatus(const std::string& table_name, const std::string& status, TimestampMicros now) {
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
+  ARROW_ASSIGN_OR_RAISE(Transaction transaction, Transaction::Begin(*database));
+  ARROW_ASSIGN_OR_RAISE(
+      Statement upsert,
+      database->Prepare("INSERT INTO offload_watermarks(table_name, last_offload_timestamp, last_offload_max_sequence, "
+                        "last_offload_row_count, status, failure_count, created_at, updated_at) "
+                        "VALUES (?1, ?4, 0, 0, ?2, 0, ?3, ?3) ON CONFLICT(table_name) DO UPDATE SET status = ?2, "
+                        "updated_at = ?3"));
+  upsert.Bind(table_name, status, FormatTimestamp(now), FormatTimestamp(0));
+  ARROW_RETURN_NOT_OK(upsert.Run());
+  return transaction.Commit();
+}
+
 Result<std::optional<WatermarkRow>> SqliteJournal::ReadWatermark(const std::string& table_name) {
   std::lock_guard lock(mutex_);
   ARROW_ASSIGN_OR_RAISE(Database * database, Ready());

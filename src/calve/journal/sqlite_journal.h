@@ -25,6 +25,7 @@ class SqliteJournal : public Journal {
   Result<std::vector<RunRecord>> LastRuns(const std::string& table, int count) override;
   Status WriteWatermark(const WatermarkRow& row, TimestampMicros now) override;
   Status WriteFailure(const std::string& table_name, const std::string& message, TimestampMicros now) override;
+  Status WriteStatus(const std::string& table_name, const std::string& status, TimestampMicros now) override;
   Result<std::optional<WatermarkRow>> ReadWatermark(const std::string& table_name) override;
   Result<Lease> AcquireLease(const Lease& wanted) override;
   Result<bool> RenewLease(const std::string& table, const std::string& holder, TimestampMicros now,

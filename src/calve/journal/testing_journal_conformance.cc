@@ -179,6 +179,26 @@ TEST_P(JournalConformance, ATableThatNeverSucceededHasTheEpochAsItsWatermark) {
   EXPECT_FALSE(row.last_successful_run.has_value());
 }
 
+TEST_P(JournalConformance, AStatusAloneLeavesEverythingElse) {
+  auto journal = Open();
+  ASSERT_TRUE(journal->WriteStatus("new", "running", kNow).ok());
+  WatermarkRow row = journal->ReadWatermark("new").ValueOrDie().value();
+  EXPECT_EQ(row.status, "running");
+  EXPECT_EQ(row.last_offload_timestamp, 0);
+  EXPECT_EQ(row.failure_count, 0);
+  EXPECT_FALSE(row.last_successful_run.has_value());
+  ASSERT_TRUE(journal->WriteWatermark({"trades", kNow, 9, 12, "success", kNow, 7, 0, ""}, kNow).ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", "no route", kNow + 1).ok());
+  ASSERT_TRUE(journal->WriteStatus("trades", "running", kNow + 2).ok());
+  row = journal->ReadWatermark("trades").ValueOrDie().value();
+  EXPECT_EQ(row.status, "running");
+  EXPECT_EQ(row.failure_count, 1);
+  EXPECT_EQ(row.last_error_message, "no route");
+  EXPECT_EQ(row.last_offload_timestamp, kNow);
+  EXPECT_EQ(row.last_offload_max_sequence, 9);
+  EXPECT_EQ(row.last_successful_run, kNow);
+}
+
 constexpr int kLong = 60'000;
 constexpr int kShort = 50;
 

@@ -143,6 +143,13 @@ Result<OrphanReport> RemoveOrphans(catalog::Catalog& catalog, storage::FileIO& f
   report.folders = std::move(folders.roots);
   report.notes = std::move(folders.notes);
   if (!request.dry_run) ARROW_RETURN_NOT_OK(DeleteAll(file_io, stop, report));
+  for (const std::string& root : report.folders) {
+    const auto removed = file_io.RemoveUnfinished(root, rule.now_ms - rule.age_min_ms, request.dry_run);
+    if (KindOf(removed.status()) == ErrorKind::kStopped) return removed.status();
+    // A right of its own, which few have.
+    if (!removed.ok()) report.notes.push_back(fmt::format("unfinished uploads: {}", MessageOf(removed.status())));
+    report.uploads += removed.ValueOr(0);
+  }
   return report;
 }
 

@@ -29,6 +29,7 @@ struct OrphanReport {
   std::vector<std::string> notes;    // folders that were not, and why
   int64_t files_deleted = 0;
   int64_t bytes_deleted = 0;
+  int64_t uploads = 0;   // to an object store, of the same age and never finished: aborted, or found by a dry run
   Status first_failure;  // of a file that could not be deleted; the others were
 };
 

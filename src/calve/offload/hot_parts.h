@@ -17,6 +17,7 @@ struct HotPart {
   int64_t block_min = 0, block_max = 0;
   int64_t rows = 0, bytes = 0;    // on disk
   bool has_deleted_rows = false;  // by DELETE FROM, which leaves them in the part
+  int64_t rows_hidden() const { return rows - rows_allowed; }
   // Of the rows that this user's SELECT sees:
   int64_t rows_seen = 0;
   int64_t rows_null_cursor = 0;
@@ -33,6 +34,9 @@ Result<std::vector<HotPart>> ListHotParts(source::Source& source, const source::
 
 // Names of all active parts, also empty ones.
 Result<std::set<std::string>> ActivePartNames(source::Source& source, const source::SourceTable& table);
+
+// kConfig where the table has columns that are hidden from this user, and so were never offloaded.
+Status CheckColumnsAreSeen(source::Source& source, const source::SourceTable& table);
 
 // What became of a part after a statement whose outcome is not known.
 enum class PartState {

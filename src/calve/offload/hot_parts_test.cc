@@ -115,6 +115,38 @@ TEST(ListHotParts, JoinsWhatClickHouseTellsAndWhatIsRead) {
   EXPECT_EQ(parts[1].rows_seen, 0);
 }
 
+TEST(ListHotParts, AServerWithoutLightweightDeletes) {
+  int asked = 0;
+  TestingFakeSource source([&](const std::string& sql) -> Result<TestingFakeSource::Rows> {
+    if (sql.find("has_lightweight_delete") != std::string::npos) {
+      return MakeError(ErrorKind::kConfig, "fake: Code 47: Missing columns: 'has_lightweight_delete'");
+    }
+    ++asked;
+    if (sql.find("system.parts") != std::string::npos)
+      return TestingFakeSource::Rows{{"a", "p", "1", "4", "10", "99", "0"}};
+    return TestingFakeSource::Rows{{"a", "2024-08-09 00:00:00.000", "2024-08-09 01:00:00.000", "8", "0", "1"}};
+  });
+  const auto parts = ListHotParts(source, Table("", "id"), kCursor, 0, {}).ValueOrDie();
+  ASSERT_THAT(parts, SizeIs(1));
+  EXPECT_EQ(parts[0].rows_hidden(), 2) << "deleted or hidden: nobody can tell";
+  EXPECT_EQ(asked, 2);
+}
+
+TEST(CheckColumnsAreSeen, RefusesWhereSomeAreHidden) {
+  Result<TestingFakeSource::Rows> described = TestingFakeSource::Rows{};
+  for (const source::SourceColumn& column : Table("", "id").columns) described->push_back({column.name, "x"});
+  TestingFakeSource source([&](const std::string&) { return described; });
+  EXPECT_TRUE(CheckColumnsAreSeen(source, Table("", "id")).ok());
+  described->push_back({"secret", "String"});
+  const Status hidden = CheckColumnsAreSeen(source, Table("", "id"));
+  EXPECT_EQ(KindOf(hidden), ErrorKind::kConfig);
+  EXPECT_NE(MessageOf(hidden).find("(secret)"), std::string::npos);
+  described = MakeError(ErrorKind::kConfig, "fake: Code 497: Not enough privileges");
+  EXPECT_EQ(KindOf(CheckColumnsAreSeen(source, Table("", "id"))), ErrorKind::kConfig);
+  described = MakeError(ErrorKind::kRetry, "lost");
+  EXPECT_EQ(KindOf(CheckColumnsAreSeen(source, Table("", "id"))), ErrorKind::kRetry);
+}
+
 TEST(AskPartState, ByTheBlocksThatAreStillThere) {
   std::vector<std::string> active;
   TestingFakeSource source([&](const std::string&) -> Result<TestingFakeSource::Rows> {

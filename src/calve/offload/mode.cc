@@ -73,6 +73,29 @@ Result<RowIdentity> Merged(const source::SourceTable& table, const std::string& 
   return identity;
 }
 
+// What is worth knowing of a Distributed table; else empty.
+std::string UnknownBehind(const source::SourceTable& table) {
+  if (table.engine != "Distributed" || !table.engine_behind.empty()) return "";
+  return fmt::format(
+      "which engine is behind {} is not known here: rows are read as they are. If it is one that merges rows "
+      "(Replacing, Aggregating …), offload from a server that has the table behind it",
+      NameOf(table));
+}
+
+// A key's rows are merged by each shard for itself.
+std::string SpreadOverShards(const source::SourceTable& table) {
+  if (table.engine != "Distributed") return "";
+  const std::vector<std::string> key = PlainSortingKey(table.sorting_key);
+  const std::vector<std::string> sharding = ColumnsIn(table.sharding_key, table);
+  const bool follows = !sharding.empty() && std::all_of(sharding.begin(), sharding.end(),
+                                                        [&](const std::string& name) { return Contains(key, name); });
+  if (follows) return "";
+  return fmt::format(
+      "{} is not sharded by columns of ({}), by which {} merges rows: versions of a row on two shards are not merged, "
+      "and both are offloaded",
+      NameOf(table), table.sorting_key, table.engine_behind);
+}
+
 }  // namespace
 
 bool ReadsMerged(const std::string& engine) {
@@ -85,27 +108,36 @@ bool ReadsMerged(const std::string& engine) {
 
 MergeRules MergeRulesOf(const source::SourceTable& table) {
   MergeRules rules;
-  rules.merges = ReadsMerged(table.engine);
-  const bool replacing = table.engine.find("Replacing") != std::string::npos;
+  const std::string& engine = table.merging_engine();
+  rules.merges = ReadsMerged(engine);
+  const bool replacing = engine.find("Replacing") != std::string::npos;
   rules.whole_rows = !rules.merges || replacing;
   const auto& columns = table.engine_arguments;
   if (replacing && columns.size() > 1) rules.deleted_column = columns[1];
-  if (table.engine.find("Collapsing") != std::string::npos && !columns.empty()) rules.sign_column = columns[0];
+  if (engine.find("Collapsing") != std::string::npos && !columns.empty()) rules.sign_column = columns[0];
   return rules;
 }
 
 Result<RowIdentity> ResolveIdentity(Mode asked, const source::SourceTable& table, const std::string& cursor,
                                     const std::vector<std::string>& key) {
-  const bool merges = ReadsMerged(table.engine);
+  const bool merges = ReadsMerged(table.merging_engine());
   if (asked == Mode::kUpsert && !merges) {
     return MakeError(ErrorKind::kConfig,
                      fmt::format("--mode upsert: {} is a {}, which does not merge the versions of a row: which of them "
                                  "stands is not defined",
-                                 NameOf(table), table.engine),
+                                 NameOf(table), table.merging_engine()),
                      "Use --mode append, or a ReplacingMergeTree.");
   }
-  if (asked == Mode::kAppend || !merges) return RowIdentity{Mode::kAppend, key, false, ""};
-  return Merged(table, cursor, key, asked == Mode::kUpsert);
+  if (table.engine.empty() && table.query.empty() && asked == Mode::kAuto) {
+    return MakeError(ErrorKind::kConfig,
+                     fmt::format("the engine of {} cannot be seen, and so not whether it merges the versions of a row",
+                                 NameOf(table)),
+                     "Grant the source's user SHOW TABLES on it (and SELECT on system.tables), or say --mode append.");
+  }
+  if (asked == Mode::kAppend || !merges) return RowIdentity{Mode::kAppend, key, false, UnknownBehind(table)};
+  ARROW_ASSIGN_OR_RAISE(RowIdentity identity, Merged(table, cursor, key, asked == Mode::kUpsert));
+  if (identity.note.empty() && identity.mode == Mode::kUpsert) identity.note = SpreadOverShards(table);
+  return identity;
 }
 
 std::vector<std::string> PlainSortingKey(const std::string& sorting_key) {

@@ -39,6 +39,35 @@ TEST(Mode, AutoIsUpsertBySortingKeyWhereTheEngineMerges) {
   }
 }
 
+TEST(Mode, ADistributedTableMergesAsTheTablesBehindItDo) {
+  source::SourceTable table = Table("Distributed", "venue, id");
+  table.engine_behind = "ReplicatedReplacingMergeTree";
+  table.sharding_key = "cityHash64(venue)";
+  auto identity = ResolveIdentity(Mode::kAuto, table, "ts", {}).ValueOrDie();
+  EXPECT_EQ(identity.mode, Mode::kUpsert);
+  EXPECT_THAT(identity.key, ElementsAre("venue", "id"));
+  EXPECT_EQ(identity.note, "");
+  EXPECT_THAT(RowsClause(table, "1"), HasSubstr(" FINAL WHERE"));
+  for (const char* spread : {"", "rand()", "cityHash64(venue, sign)"}) {
+    table.sharding_key = spread;
+    EXPECT_THAT(ResolveIdentity(Mode::kAuto, table, "ts", {})->note, HasSubstr("is not sharded by columns of"))
+        << spread;
+  }
+  table.engine_behind = "";
+  identity = ResolveIdentity(Mode::kAuto, table, "ts", {}).ValueOrDie();
+  EXPECT_EQ(identity.mode, Mode::kAppend);
+  EXPECT_THAT(identity.note, HasSubstr("is not known here"));
+  table.engine_behind = "MergeTree";
+  EXPECT_EQ(ResolveIdentity(Mode::kAuto, table, "ts", {})->note, "");
+}
+
+TEST(Mode, AnEngineThatCannotBeSeenIsNotGuessed) {
+  const auto unseen = ResolveIdentity(Mode::kAuto, Table("", ""), "ts", {});
+  EXPECT_EQ(KindOf(unseen.status()), ErrorKind::kConfig);
+  EXPECT_THAT(RemedyOf(unseen.status()), HasSubstr("SHOW TABLES"));
+  EXPECT_EQ(ResolveIdentity(Mode::kAppend, Table("", ""), "ts", {})->mode, Mode::kAppend);
+}
+
 TEST(Mode, AKeyWithoutTheCursorSpansTime) {
   EXPECT_TRUE(ResolveIdentity(Mode::kAuto, Table("ReplacingMergeTree", "id"), "ts", {})->key_spans_time);
   EXPECT_TRUE(

@@ -19,11 +19,15 @@ Result<int64_t> ParseBlock(const std::string& text) {
   return MakeError(ErrorKind::kCorrupt, fmt::format("'{}' of system.parts is no block number", text));
 }
 
-// "[(1, 9), (11, 11)]"; never empty, so that ClickHouse knows the type.
-std::string RangesText(const BlockRanges& ranges) {
+// "_calve_first >= 1 AND _calve_last <= 9 OR …", where `first` and `last` say what the two are for the first time in a
+// query. No lambda over the ranges: before ClickHouse 19 none may use a virtual column.
+std::string CoveredText(const BlockRanges& ranges, const std::string& first, const std::string& last) {
   std::string text;
-  for (const auto& [min, max] : ranges) text += fmt::format("{}({}, {})", text.empty() ? "" : ", ", min, max);
-  return "[" + (text.empty() ? "(-1, -1)" : text) + "]";
+  for (const auto& [min, max] : ranges) {
+    text += text.empty() ? fmt::format("{} >= {} AND {} <= {}", first, min, last, max)
+                         : fmt::format(" OR _calve_first >= {} AND _calve_last <= {}", min, max);
+  }
+  return text;
 }
 
 }  // namespace
@@ -54,20 +58,22 @@ bool PartCoverage::IsNew(const PartBlocks& part) const {
 
 std::string PartCoverage::NewRowsPredicate() const {
   // A part's name is PARTITION_MIN_MAX_LEVEL[_MUTATION].
-  const std::string numbers =
-      fmt::format("splitByChar('_', substring({0}._part, length({0}._partition_id) + 2))", kTableAlias);
-  const auto covered = [&](const BlockRanges& ranges) {
-    return fmt::format("arrayExists(r -> toInt64({0}[1]) >= r.1 AND toInt64({0}[2]) <= r.2, {1})", numbers,
-                       RangesText(ranges));
+  const auto number = [](int which, const char* alias) {
+    return fmt::format("(toInt64(splitByChar('_', substring({0}._part, length({0}._partition_id) + 2))[{1}]) AS {2})",
+                       kTableAlias, which, alias);
   };
-  if (ranges_.empty()) return "1";
-  if (!by_partition_) return fmt::format("NOT {}", covered(ranges_.begin()->second));
+  std::string first = number(1, "_calve_first"), last = number(2, "_calve_last");
   std::string text;
   for (const auto& [partition, ranges] : ranges_) {
-    text += fmt::format("{}({}._partition_id = {} AND {})", text.empty() ? "" : " OR ", kTableAlias,
-                        source::QuoteString(partition), covered(ranges));
+    if (ranges.empty()) continue;
+    const std::string covered = CoveredText(ranges, first, last);
+    first = "_calve_first", last = "_calve_last";
+    text += text.empty() ? "" : " OR ";
+    text += by_partition_
+                ? fmt::format("{}._partition_id = {} AND ({})", kTableAlias, source::QuoteString(partition), covered)
+                : covered;
   }
-  return fmt::format("NOT ({})", text);
+  return text.empty() ? "1" : fmt::format("NOT ({})", text);
 }
 
 std::string PartCoverage::ToJson() const {

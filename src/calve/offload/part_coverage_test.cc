@@ -78,7 +78,14 @@ TEST(PartCoverage, ThePredicateNamesRangesAndPartitions) {
   EXPECT_EQ(coverage.NewRowsPredicate(), "1");
   coverage.Add({"2024'08", 1, 4});
   EXPECT_THAT(coverage.NewRowsPredicate(), ::testing::HasSubstr(R"(_partition_id = '2024\'08')"));
-  EXPECT_THAT(coverage.NewRowsPredicate(), ::testing::HasSubstr("[(1, 4)]"));
+  coverage.Add({"202409", 7, 7});
+  coverage.Add({"202409", 9, 12});
+  const std::string predicate = coverage.NewRowsPredicate();
+  EXPECT_THAT(predicate, ::testing::HasSubstr("AS _calve_first) >= 1 AND (toInt64("));
+  EXPECT_THAT(predicate, ::testing::HasSubstr("AS _calve_last) <= 4"));
+  EXPECT_THAT(predicate, ::testing::HasSubstr("_partition_id = '202409' AND (_calve_first >= 7 AND _calve_last <= 7 OR "
+                                              "_calve_first >= 9 AND _calve_last <= 12)"));
+  EXPECT_THAT(predicate, ::testing::Not(::testing::HasSubstr("->")));
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ Result<ReconcileRequest> ReconcileRequestOf(const VerifyContext& context, const 
   if (request.cold_only) return reconcile;
   ARROW_ASSIGN_OR_RAISE(auto table, DescribeRows(*context.source, request.source_table, request.query, request.where));
   const bool has_cursor = std::find(found.key.begin(), found.key.end(), request.timestamp_column) != found.key.end();
-  reconcile.key_spans_time = ReadsMerged(table.engine) && !found.key.empty() && !has_cursor;
+  reconcile.key_spans_time = ReadsMerged(table.merging_engine()) && !found.key.empty() && !has_cursor;
   return reconcile;
 }
 

@@ -71,7 +71,7 @@ class Restore {
   }
 
   void Begin() {
-    result_.table = plan_.compare.table.database + "." + plan_.compare.table.name;
+    result_.table = plan_.compare.table.FullName();
     result_.target = request_.target.ToString();
     result_.snapshot_id = plan_.compare.snapshot_id;
     result_.from = request_.from;
@@ -242,7 +242,7 @@ Result<RestoreResult> RestoreTable(const RestoreContext& context, const RestoreR
   ARROW_ASSIGN_OR_RAISE(RestorePlan plan, PlanRestore(context, request, &created));
   std::optional<TableLease> lease;
   if (context.journal && !request.dry_run && request.lease_micros > 0) {
-    const std::string into = plan.compare.table.database + "." + plan.compare.table.name;
+    const std::string into = plan.compare.table.FullName();
     lease.emplace(*context.journal, context.clock, fmt::format("restore into {} at {}", into, context.source.name()),
                   request.lease_micros);
     auto other = lease->Acquire();

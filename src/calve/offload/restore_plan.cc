@@ -67,7 +67,7 @@ class Planner {
   VerifyPlan& compare() { return plan_.compare; }
   const iceberg::Schema& cold() { return compare().target.schema(); }
   const source::SourceTable& table() { return compare().table; }
-  std::string TableName() { return table().database + "." + table().name; }
+  std::string TableName() { return table().FullName(); }
   void Note(std::string text) { compare().notes.push_back(std::move(text)); }
 
   const SourceColumn* FindColumn(const std::string& name) {
@@ -249,7 +249,7 @@ class Planner {
       default:
         return NoCursor();
     }
-    plan_.merges = ReadsMerged(table().engine);
+    plan_.merges = ReadsMerged(table().merging_engine());
     std::vector<std::string> names = request_.key;
     if (names.empty() && plan_.merges) {
       names = PlainSortingKey(table().sorting_key);
@@ -258,7 +258,7 @@ class Planner {
             ErrorKind::kUnsupported,
             fmt::format("{} is a {} with the sorting key ({}), of which {} is no plain column: a restored row "
                         "could replace or add up with one of another time",
-                        TableName(), table().engine, table().sorting_key, request_.timestamp_column),
+                        TableName(), table().merging_engine(), table().sorting_key, request_.timestamp_column),
             "Restore into a MergeTree table, or name with --key what tells rows apart.");
       }
     }

@@ -15,6 +15,7 @@ namespace calve::offload {
 namespace {
 
 constexpr int64_t kBucketMicros = 3'600 * kMicrosPerSecond;
+constexpr std::pair kDropPartSince{20, 11};
 constexpr size_t kRangesOfAQueryMax = 100;
 constexpr size_t kNotesOfBucketsMax = 20;
 constexpr const char* kSharedKeys = "keys of its rows are in other parts as well";
@@ -53,7 +54,7 @@ class Retire {
     result_.notes.push_back(std::move(text));
   }
 
-  std::string SourceName() const { return table_.database + "." + table_.name; }
+  std::string SourceName() const { return table_.FullName(); }
   source::QueryOptions Settings() const { return {"", request_.settings}; }
 
   // Takes the table's lease, which is the offload's as well. True: another calve has it.
@@ -80,11 +81,20 @@ class Retire {
                        "Only tables of the MergeTree family keep parts that can be dropped; of a Distributed table or "
                        "a view, name the table behind it on each server.");
     }
+    if (std::pair(server.major, server.minor) < kDropPartSince) {
+      return MakeError(
+          ErrorKind::kUnsupported,
+          fmt::format("ClickHouse {} has no ALTER TABLE … DROP PART: nothing can be retired from {}", server.version,
+                      SourceName()),
+          "Upgrade it to 20.11 or later; or drop old partitions by hand, when nothing is inserted into them "
+          "any more and `calve verify` finds them equal.");
+    }
     ARROW_ASSIGN_OR_RAISE(cursor_, ResolveCursor(table_, request_.timestamp_column));
     ARROW_ASSIGN_OR_RAISE(const catalog::LoadedTable target, context_.catalog.LoadTable(request_.target));
     table_uuid_ = target.metadata.table_uuid;
     target_location_ = target.metadata.location;
     ARROW_RETURN_NOT_OK(FindLimit(target.metadata, server.now));
+    ARROW_RETURN_NOT_OK(CheckColumnsAreSeen(context_.source, table_));
     return CheckNothingIsPending(context_.source, table_);
   }
 
@@ -115,7 +125,7 @@ class Retire {
 
   Status FindParts() {
     ARROW_RETURN_NOT_OK(ListAndChoose());
-    if (!ReadsMerged(table_.engine) || choice_.chosen.empty()) return Status::OK();
+    if (!ReadsMerged(table_.merging_engine()) || choice_.chosen.empty()) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(auto shared, AskSharedKeys());
     if (!shared.empty() && request_.optimize && !request_.dry_run) {
       ARROW_RETURN_NOT_OK(MergePartitionsOf(shared));
@@ -123,12 +133,28 @@ class Retire {
       ARROW_ASSIGN_OR_RAISE(shared, AskSharedKeys());
     }
     KeepParts(choice_, shared, true, kSharedKeys);
+    ARROW_RETURN_NOT_OK(KeepAllWhereRowsAreHidden());
     if (!shared.empty() && !request_.optimize) {
       Note(
           fmt::format("parts of {} share keys, and dropping one could bring back an older version of a row, or leave a "
                       "part of a sum: they stay until they are merged; --optimize merges them first",
                       SourceName()));
     }
+    return Status::OK();
+  }
+
+  // A hidden row may be an older version of one that would go, and come back for all who see it.
+  Status KeepAllWhereRowsAreHidden() {
+    if (std::none_of(parts_.begin(), parts_.end(), [](const HotPart& part) { return part.rows_hidden() > 0; })) {
+      return Status::OK();
+    }
+    // Of a part that was merged away meanwhile no row was seen.
+    ARROW_ASSIGN_OR_RAISE(const auto active, ActivePartNames(context_.source, table_));
+    int64_t hidden = 0;
+    for (const HotPart& part : parts_) hidden += active.contains(part.name) ? part.rows_hidden() : 0;
+    if (hidden == 0) return Status::OK();
+    KeepParts(choice_, {}, false,
+              fmt::format("{} rows of the table are hidden from this user, and may be of the same keys", hidden));
     return Status::OK();
   }
 
@@ -267,7 +293,7 @@ class Retire {
     }
     const int64_t rows = std::accumulate(choice_.chosen.begin(), choice_.chosen.end(), int64_t{0},
                                          [](int64_t sum, const HotPart& part) { return sum + part.rows_seen; });
-    if (!ReadsMerged(table_.engine) && verified.rows_hot < rows) {
+    if (!ReadsMerged(table_.merging_engine()) && verified.rows_hot < rows) {
       return MakeError(ErrorKind::kFailed,
                        fmt::format("{} rows were verified, and the parts to drop hold {}", verified.rows_hot, rows),
                        "Rows were deleted meanwhile, or settings limit what is read: run again without --setting.");

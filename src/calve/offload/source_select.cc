@@ -34,7 +34,7 @@ Result<source::SourceTable> DescribeRows(source::Source& source, const std::stri
 }
 
 std::string RowsClause(const source::SourceTable& table, const std::string& predicate) {
-  const std::string rows = fmt::format("{}{} WHERE {}{}", FromClause(table), ReadsMerged(table.engine) ? " FINAL" : "",
+  const std::string rows = fmt::format("{}{} WHERE {}{}", FromClause(table), ReadsMerged(table.merging_engine()) ? " FINAL" : "",
                                        predicate, AndAlive(table));
   if (table.row_filter.empty()) return rows;
   std::string names;

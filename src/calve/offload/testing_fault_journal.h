@@ -31,6 +31,9 @@ class FaultInjectingJournal : public journal::Journal {
   Status WriteFailure(const std::string& table_name, const std::string& message, TimestampMicros now) override {
     return Guard("write-failure", table_name, [&] { return inner_.WriteFailure(table_name, message, now); });
   }
+  Status WriteStatus(const std::string& table_name, const std::string& status, TimestampMicros now) override {
+    return Guard("write-status", table_name, [&] { return inner_.WriteStatus(table_name, status, now); });
+  }
   Result<std::optional<journal::WatermarkRow>> ReadWatermark(const std::string& table_name) override {
     return Guard("read-watermark", table_name, [&] { return inner_.ReadWatermark(table_name); });
   }

@@ -9,10 +9,12 @@
 #include <utility>
 
 #include "calve/base/random.h"
+#include "calve/catalog/postgres_store.h"
 #include "calve/catalog/sql_catalog.h"
 #include "calve/catalog/sqlite_store.h"
 #include "calve/catalog/testing_fault_sql_store.h"
 #include "calve/offload/slice.h"
+#include "calve/postgres/testing_postgres_server.h"
 #include "calve/table/scan.h"
 #include "calve/table/snapshot_manifests.h"
 #include "calve/table/snapshot_producer.h"
@@ -25,7 +27,14 @@ std::unique_ptr<catalog::Catalog> OpenOn(const OffloadPlace& place, storage::Fil
   if (place.kind == CatalogKind::kHadoop) {
     return catalog::OpenCatalog({"hadoop", place.Warehouse(), ""}, file_io, clock).ValueOrDie();
   }
-  auto store = std::make_unique<catalog::SqliteStore>(place.folder + "/catalog.db", "calve");
+  std::unique_ptr<catalog::SqlStore> store;
+  if (place.kind == CatalogKind::kPostgres) {
+    postgres::ConnectOptions options;
+    options.uri = place.database;
+    store = catalog::PostgresStore::Make(options, "calve").ValueOrDie();
+  } else {
+    store = std::make_unique<catalog::SqliteStore>(place.folder + "/catalog.db", "calve");
+  }
   return std::make_unique<catalog::SqlCatalog>(
       std::make_unique<catalog::FaultInjectingSqlStore>(std::move(store), faults), place.Warehouse(), file_io, clock);
 }
@@ -45,10 +54,14 @@ std::shared_ptr<arrow::Array> Column(const arrow::Table& table, const std::strin
 
 }  // namespace
 
-const char* NameOf(CatalogKind kind) { return kind == CatalogKind::kHadoop ? "hadoop" : "sql"; }
+const char* NameOf(CatalogKind kind) {
+  return kind == CatalogKind::kHadoop ? "hadoop" : kind == CatalogKind::kSql ? "sql" : "postgres";
+}
 
 OffloadPlace::OffloadPlace(CatalogKind catalog_kind, std::string in_folder)
-    : kind(catalog_kind), folder(std::move(in_folder)) {
+    : kind(catalog_kind),
+      folder(std::move(in_folder)),
+      database(kind == CatalogKind::kPostgres ? postgres::PostgresServer::Get()->NextUri() : "") {
   request.source_table = "trades";
   request.target = {{"cold"}, "trades"};
   request.timestamp_column = "ts";
@@ -60,14 +73,52 @@ OffloadPlace::OffloadPlace(CatalogKind catalog_kind, std::string in_folder)
 
 std::unique_ptr<catalog::Catalog> OffloadPlace::OpenCatalog() {
   std::string name = kind == CatalogKind::kHadoop ? "hadoop" : "sqlite:///" + folder + "/catalog.db";
-  return catalog::OpenCatalog({name, Warehouse(), ""}, file_io, clock).ValueOrDie();
+  return catalog::OpenCatalog({database.empty() ? name : database, Warehouse(), ""}, file_io, clock).ValueOrDie();
+}
+
+Result<catalog::LoadedTable> OffloadPlace::Look() {
+  if (kind != CatalogKind::kPostgres) return OpenCatalog()->LoadTable(request.target);
+  if (!looking_) looking_ = OpenCatalog();
+  return looking_->LoadTable(request.target);
+}
+
+void OffloadPlace::Sql(const std::string& sql) const {
+  const std::string schema = database.substr(database.rfind("%3D") + 3);
+  postgres::PostgresServer::ExecuteAt(database, fmt::format(fmt::runtime(sql), schema, schema + "_kept"));
+}
+
+void OffloadPlace::Keep() {
+  std::filesystem::copy(folder, Kept(), std::filesystem::copy_options::recursive);
+  if (database.empty()) return;
+  Sql(R"(CREATE SCHEMA {1};
+DO $$ DECLARE t text; BEGIN
+  FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = '{0}' LOOP
+    EXECUTE format('CREATE TABLE {1}.%I AS TABLE {0}.%I', t, t);
+  END LOOP;
+END $$)");
+}
+
+void OffloadPlace::Restore() {
+  std::filesystem::remove_all(folder);
+  std::filesystem::copy(Kept(), folder, std::filesystem::copy_options::recursive);
+  if (database.empty()) return;
+  Sql(R"(DO $$ DECLARE t text; BEGIN
+  FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = '{0}' LOOP
+    IF to_regclass(format('{1}.%I', t)) IS NULL THEN
+      EXECUTE format('DROP TABLE {0}.%I', t);
+    ELSE
+      EXECUTE format('DELETE FROM {0}.%I', t);
+      EXECUTE format('INSERT INTO {0}.%I OVERRIDING SYSTEM VALUE TABLE {1}.%I', t, t);
+    END IF;
+  END LOOP;
+END $$)");
 }
 
 OffloadProcess::OffloadProcess(OffloadPlace& place, storage::FaultList& faults)
     : place_(place),
       file_io_(place.file_io, faults),
       inner_catalog_(OpenOn(place, file_io_, place.clock, faults)),
-      inner_journal_(journal::OpenJournal("sqlite:///" + place.JournalFile()).ValueOrDie()),
+      inner_journal_(journal::OpenJournal(place.JournalUri()).ValueOrDie()),
       catalog_(*inner_catalog_, faults),
       journal_(*inner_journal_, faults) {}
 

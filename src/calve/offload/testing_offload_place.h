@@ -1,5 +1,6 @@
-// Everything that an offload touches, in a folder of its own: a source in memory, a warehouse, a catalog, a journal;
-// and what stands in the target table, read back from its files.
+// Everything that an offload touches, in a folder of its own: a source in memory, a warehouse, a catalog, a journal (of
+// the kind postgres both in one schema of a PostgreSQL server's); and what stands in the target table, read back from
+// its files.
 #pragma once
 
 #include <memory>
@@ -32,7 +33,7 @@ class MovedClock : public Clock {
   int64_t ahead = 0;
 };
 
-enum class CatalogKind { kHadoop, kSql };
+enum class CatalogKind { kHadoop, kSql, kPostgres };  // kPostgres: where PostgresServer::IsInstalled()
 const char* NameOf(CatalogKind kind);
 
 // What survives a process.
@@ -41,17 +42,30 @@ struct OffloadPlace {
 
   std::string Warehouse() const { return "file://" + folder + "/warehouse"; }
   std::string JournalFile() const { return folder + "/journal.db"; }
+  std::string JournalUri() const { return database.empty() ? "sqlite:///" + JournalFile() : database; }
   // Without faults.
   std::unique_ptr<catalog::Catalog> OpenCatalog();
-  catalog::LoadedTable Load() { return OpenCatalog()->LoadTable(request.target).ValueOrDie(); }
-  bool Exists() { return OpenCatalog()->LoadTable(request.target).ok(); }
+  catalog::LoadedTable Load() { return Look().ValueOrDie(); }
+  bool Exists() { return Look().ok(); }
+  // Files and databases as they are now, to go back to as often as one likes.
+  void Keep();
+  void Restore();
 
   const CatalogKind kind;
   const std::string folder;
+  const std::string database;  // of the kind postgres: the URI
   storage::LocalFileIO file_io;
   MovedClock clock;
   RowsSource source;
   OffloadRequest request;
+
+ private:
+  Result<catalog::LoadedTable> Look();
+  std::string Kept() const { return folder + ".kept"; }
+  // As the superuser, in the schema; {0} is the schema, {1} the one that keeps its tables.
+  void Sql(const std::string& sql) const;
+
+  std::unique_ptr<catalog::Catalog> looking_;  // of the kind postgres: a connection is not made for each look
 };
 
 // One calve on it: opens everything anew, as a process does, with faults in every call that changes or asks state.

@@ -35,15 +35,17 @@ std::vector<std::string> SelectedNames(const std::string& sql) {
   return names;
 }
 
-// What a part_coverage predicate lists as seen: "[(1, 9), (11, 11)]"; empty where all is new.
+// What a part_coverage predicate lists as seen: "… >= 1 AND … <= 9 OR … >= 11 AND … <= 11"; empty where all is new.
 std::vector<std::pair<int64_t, int64_t>> SeenBlocks(const std::string& sql) {
   std::vector<std::pair<int64_t, int64_t>> seen;
-  size_t at = sql.find("arrayExists(");
-  if (at == std::string::npos) return seen;
-  for (at = sql.find("[(", at); at != std::string::npos && sql[at] != ']'; at = sql.find_first_of("(]", at + 1)) {
-    if (sql[at] == '[') ++at;
-    const size_t comma = sql.find(", ", at);
-    seen.emplace_back(std::stoll(sql.substr(at + 1, comma - at - 1)), std::stoll(sql.substr(comma + 2)));
+  // Each number stands behind its column's name, which is an alias's end the first time.
+  auto number = [&](const char* name, const char* comparison, size_t* at) -> int64_t {
+    *at = sql.find(comparison, sql.find(name, *at)) + 4;
+    return std::stoll(sql.substr(*at));
+  };
+  for (size_t at = sql.find("_calve_first"); at != std::string::npos; at = sql.find("_calve_first", at)) {
+    const int64_t first = number("_calve_first", " >= ", &at);
+    seen.emplace_back(first, number("_calve_last", " <= ", &at));
   }
   return seen;
 }

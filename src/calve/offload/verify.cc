@@ -40,7 +40,7 @@ class Verify {
 
   void Begin() {
     for (std::string& note : plan_.notes) Note(std::move(note));
-    if (!request_.cold_only) result_.table = plan_.table.database + "." + plan_.table.name;
+    if (!request_.cold_only) result_.table = plan_.table.FullName();
     result_.target = request_.target.ToString();
     result_.snapshot_id = plan_.snapshot_id;
     result_.watermark = plan_.watermark;

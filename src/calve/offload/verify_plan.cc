@@ -112,7 +112,7 @@ class Planner {
 
   Status FindKey() {
     std::vector<std::string> names = request_.key;
-    if (names.empty() && !request_.cold_only && ReadsMerged(plan_.table.engine)) {
+    if (names.empty() && !request_.cold_only && ReadsMerged(plan_.table.merging_engine())) {
       names = PlainSortingKey(plan_.table.sorting_key);
       bool all = std::all_of(names.begin(), names.end(),
                              [&](const std::string& name) { return IndexOf(plan_.schema, name) >= 0; });
@@ -185,7 +185,7 @@ class Planner {
     if (retired.ok()) plan_.retired_to = *retired;
     if (!retired.ok()) plan_.notes.push_back(MessageOf(retired.status()));
     std::string source = SourceTableOf((*read)->stamp.source);
-    std::string name = plan_.table.database + "." + plan_.table.name;
+    std::string name = plan_.table.FullName();
     if (!source.empty() && source != name) {
       plan_.notes.push_back(fmt::format("{} was filled from {}, and is compared with {}", TargetName(), source, name));
     }

@@ -1,13 +1,11 @@
 #include "calve/postgres/connection.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
 
+#include "calve/postgres/await.h"
+#include "calve/postgres/certificate_refusal.h"
 #include "calve/postgres/postgres_error.h"
 #include "calve/postgres/postgres_uri.h"
 
@@ -16,18 +14,6 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-// What poll() saw of `events` on the socket; 0 where the deadline passed.
-short Await(int socket, short events, Steady::time_point deadline) {
-  for (;;) {
-    auto left = std::chrono::duration_cast<milliseconds>(deadline - Steady::now()).count();
-    pollfd wanted{socket, events, 0};
-    int found = poll(&wanted, 1, static_cast<int>(std::max<int64_t>(left + 1, 0)));
-    if (found > 0) return wanted.revents;
-    if (found < 0 && errno != EINTR) return POLLERR;  // whoever reads next learns more
-    if (found == 0) return 0;
-  }
-}
 
 void Ignore(void*, const PGresult*) {}
 
@@ -51,7 +37,8 @@ int64_t Rows::affected() const {
 }
 
 Result<Connection> Connection::Open(const ConnectOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(std::string name, NameOfUri(options.uri));
+  ARROW_ASSIGN_OR_RAISE(std::string name, NameOfUri(options.uri, options.purpose));
+  if (Status readable = CheckClientCertificate(options.uri); !readable.ok()) return WithContext(readable, name);
   const std::string silence = std::to_string(options.connect_timeout_ms);
   // Of a keyword that comes twice the later value counts: defaults, the URI, the password. A peer that vanished without
   // a word is found out by TCP itself, in about a minute where nothing is on its way.
@@ -69,11 +56,19 @@ Result<Connection> Connection::Open(const ConnectOptions& options) {
   values.push_back(nullptr);
   PGconn* raw = PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/1);
   if (!raw) return Status::OutOfMemory("PQconnectStartParams");
-  Connection connection(raw, std::move(name), options.answer_timeout_ms);
+  Connection connection(raw, std::move(name), options);
   PQsetNoticeReceiver(raw, Ignore, nullptr);   // libpq prints them else
   PQsetErrorVerbosity(raw, PQERRORS_VERBOSE);  // the SQLSTATE of a refusal is told in no other way
   const milliseconds patience(int64_t{options.connect_timeout_ms} * HostsOfUri(options.uri));
-  ARROW_RETURN_NOT_OK(connection.AwaitConnected(Steady::now() + patience));
+  Status connected = connection.AwaitConnected(Steady::now() + patience);
+  if (MessageOf(connected).find("certificate verify failed") != std::string::npos) {
+    CertificateRefusal refusal = ExplainRefusal(options.uri, Steady::now() + patience);
+    if (!refusal.reason.empty()) {
+      connected =
+          MakeError(ErrorKind::kConfig, fmt::format("{}: {}", connection.name_, refusal.reason), refusal.remedy);
+    }
+  }
+  ARROW_RETURN_NOT_OK(connected);
   PQsetErrorVerbosity(raw, PQERRORS_DEFAULT);
   if (PQsetnonblocking(raw, 1) != 0) return connection.Broken();
   return connection;
@@ -92,7 +87,7 @@ Status Connection::AwaitConnected(Deadline deadline) {
   if (wants == PGRES_POLLING_OK) return Status::OK();
   const char* password = PQpass(raw);
   std::string text = Scrub(PQerrorMessage(raw), password ? password : "");
-  return ConnectError(std::move(text), PQconnectionNeedsPassword(raw) != 0, name_);
+  return ConnectError(std::move(text), PQconnectionNeedsPassword(raw) != 0, name_, purpose_);
 }
 
 Loss Connection::loss() {
@@ -146,7 +141,7 @@ Result<Rows> Connection::ReadAnswer(Deadline deadline) {
     };
     state_ = field(PG_DIAG_SQLSTATE);
     std::string message = field(PG_DIAG_MESSAGE_PRIMARY);
-    error = message.empty() ? Broken() : ErrorOf(state_, message, name_);
+    error = message.empty() ? Broken() : ErrorOf(state_, message, name_, purpose_);
     if (PQstatus(connection_.get()) != CONNECTION_OK) return error;
   }
   ARROW_RETURN_NOT_OK(error);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "calve/base/error.h"
+#include "calve/postgres/postgres_uri.h"
 
 namespace calve::postgres {
 
@@ -20,6 +21,7 @@ struct ConnectOptions {
   std::string password;             // empty: PGPASSWORD, PGPASSFILE or none
   int connect_timeout_ms = 10'000;  // for each host that the URI lists
   int answer_timeout_ms = 15'000;   // for each statement
+  Purpose purpose = {};
 };
 
 // The answer to one statement. Values are text as PostgreSQL writes it; NULL is "" and 0.
@@ -79,8 +81,11 @@ class Connection {
   struct Finish {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
-  Connection(PGconn* connection, std::string name, int answer_timeout_ms)
-      : connection_(connection), name_(std::move(name)), answer_timeout_ms_(answer_timeout_ms) {}
+  Connection(PGconn* connection, std::string name, const ConnectOptions& options)
+      : connection_(connection),
+        name_(std::move(name)),
+        answer_timeout_ms_(options.answer_timeout_ms),
+        purpose_(options.purpose) {}
 
   Status AwaitConnected(Deadline deadline);
   Status AwaitSent(Deadline deadline);
@@ -92,6 +97,7 @@ class Connection {
   std::unique_ptr<PGconn, Finish> connection_;
   std::string name_;
   int answer_timeout_ms_;
+  Purpose purpose_;
   std::string state_;
   bool silent_ = false;
 };

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "calve/base/error.h"
+#include "calve/postgres/postgres_uri.h"
 
 namespace calve::postgres {
 
@@ -15,11 +16,12 @@ inline constexpr std::string_view kUniqueViolation = "23505";
 inline constexpr std::string_view kInsufficientPrivilege = "42501";
 
 // `database`: its name for messages. An empty state is an error of libpq's own: the kind is kRetry.
-Status ErrorOf(std::string_view state, std::string_view message, std::string_view database);
+Status ErrorOf(std::string_view state, std::string_view message, std::string_view database,
+               const Purpose& purpose = {});
 
 // The error of a connection that could not be made. `text` is libpq's with PQERRORS_VERBOSE, which is the only way to
 // learn the SQLSTATE then; `needs_password`: the server asked for one, and there was none.
-Status ConnectError(std::string text, bool needs_password, std::string_view database);
+Status ConnectError(std::string text, bool needs_password, std::string_view database, const Purpose& purpose = {});
 
 // `text` without the secret, whether it stands there plainly or percent-encoded. An empty secret is none.
 std::string Scrub(std::string text, std::string_view secret);

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
 namespace calve::postgres {
@@ -43,15 +46,15 @@ std::string Value(const Options& options, std::string_view keyword) {
 
 bool IsPostgresUri(std::string_view uri) { return uri.starts_with("postgresql:") || uri.starts_with("postgres:"); }
 
-Result<std::string> NameOfUri(const std::string& uri) {
+Result<std::string> NameOfUri(const std::string& uri, const Purpose& purpose) {
   if (!uri.starts_with("postgresql://") && !uri.starts_with("postgres://")) {
     return MakeError(ErrorKind::kConfig, "the URI of the PostgreSQL database lacks the slashes behind its scheme",
                      kExample);
   }
   if (HasStrayAt(uri)) {
-    return MakeError(ErrorKind::kConfig,
-                     "the URI of the PostgreSQL database has an '@' that is not the one behind the user",
-                     "Write %40 for it; a password is given in CALVE_STATE_PASSWORD, never in the URI.");
+    return MakeError(
+        ErrorKind::kConfig, "the URI of the PostgreSQL database has an '@' that is not the one behind the user",
+        fmt::format("Write %40 for it; a password is never given in the URI but in {}.", purpose.password_places));
   }
   std::string error;
   Options options = Parse(uri, error);
@@ -63,16 +66,44 @@ Result<std::string> NameOfUri(const std::string& uri) {
   }
   for (const char* keyword : {"password", "sslpassword"}) {
     if (Value(options, keyword).empty()) continue;
-    return MakeError(ErrorKind::kConfig,
-                     fmt::format("the URI of the PostgreSQL database holds a {}; secrets never stand on the command "
-                                 "line",
-                                 keyword),
-                     "Take it out of the URI and give it in a variable or a file: CALVE_STATE_PASSWORD, "
-                     "--state-password-file, PGPASSFILE.");
+    return MakeError(
+        ErrorKind::kConfig,
+        fmt::format("the URI of the PostgreSQL database holds a {}; secrets never stand on the command "
+                    "line",
+                    keyword),
+        fmt::format("Take it out of the URI and give it in a variable or a file: {}.", purpose.password_places));
   }
   std::string host = Value(options, "host"), port = Value(options, "port");
   if (host.empty()) host = Value(options, "hostaddr");
   return fmt::format("postgresql://{}{}{}/{}", host, port.empty() ? "" : ":", port, Value(options, "dbname"));
+}
+
+std::string UnverifiedHostOf(const std::string& uri) {
+  std::string error;
+  Options options = Parse(uri, error);
+  if (!options || Value(options, "sslmode").starts_with("verify-")) return "";
+  std::string hosts = Value(options, "host");
+  if (hosts.empty()) hosts = Value(options, "hostaddr");
+  for (size_t begin = 0; begin < hosts.size();) {
+    const size_t end = std::min(hosts.find(',', begin), hosts.size());
+    const std::string host = hosts.substr(begin, end - begin);
+    const bool here = host.empty() || host.starts_with('/') || host.starts_with('@') || host == "localhost" ||
+                      host == "::1" || host.starts_with("127.");
+    if (!here) return host;
+    begin = end + 1;
+  }
+  return "";
+}
+
+Status CheckClientCertificate(const std::string& uri) {
+  std::string error;
+  Options options = Parse(uri, error);
+  const std::string file = options ? Value(options, "sslcert") : "";
+  if (file.empty() || access(file.c_str(), R_OK) == 0) return Status::OK();
+  const int reason = errno;
+  return MakeError(ErrorKind::kConfig,
+                   fmt::format("the client's certificate {} cannot be read: {}", file, std::strerror(reason)),
+                   "Check sslcert in the URI, and the file's rights.");
 }
 
 int HostsOfUri(const std::string& uri) {

@@ -8,11 +8,25 @@
 
 namespace calve::postgres {
 
+// What calve keeps in a database, as far as messages about it have to know.
+struct Purpose {
+  // Where the password is looked for, "A, B or C".
+  std::string_view password_places = "PGPASSWORD or PGPASSFILE";
+  std::string_view page = "the documentation";  // about its tables and rights
+};
+
 bool IsPostgresUri(std::string_view uri);
 
 // What messages call the database: postgresql://host:port/database, nothing of the rest. kConfig for what libpq cannot
 // parse and for a password in the URI; no message repeats a URI that may hold one.
-Result<std::string> NameOfUri(const std::string& uri);
+Result<std::string> NameOfUri(const std::string& uri, const Purpose& purpose = {});
+
+// The other machine that would be believed whoever it is: libpq verifies certificates only where sslmode says so. Empty
+// where it does, and for this machine's own addresses.
+std::string UnverifiedHostOf(const std::string& uri);
+
+// kConfig where the client's certificate that the URI names cannot be read: libpq goes on without.
+Status CheckClientCertificate(const std::string& uri);
 
 // How many hosts the URI lists: each may take its time to be found silent.
 int HostsOfUri(const std::string& uri);

@@ -29,13 +29,37 @@ TEST(PostgresUri, APasswordInItIsRefusedAndNeverRepeated) {
     EXPECT_EQ(KindOf(status), ErrorKind::kConfig) << uri;
     EXPECT_THAT(status.ToString() + RemedyOf(status), Not(HasSubstr("s3cr"))) << uri;
   }
-  EXPECT_THAT(RemedyOf(NameOfUri("postgresql://calve:s3cr@db/x").status()), HasSubstr("CALVE_STATE_PASSWORD"));
+  const Purpose purpose{"SOME_VARIABLE or PGPASSFILE", "docs/some.md"};
+  for (const char* uri : {"postgresql://calve:s3cr@db/x", "postgresql://calve:s3cr@x@db/x"}) {
+    EXPECT_THAT(RemedyOf(NameOfUri(uri, purpose).status()), HasSubstr("SOME_VARIABLE or PGPASSFILE")) << uri;
+  }
 }
 
 TEST(PostgresUri, AnUnknownParameterIsNamed) {
   Status status = NameOfUri("postgresql://db/x?sslmood=require").status();
   EXPECT_EQ(KindOf(status), ErrorKind::kConfig);
   EXPECT_THAT(MessageOf(status), HasSubstr("sslmood"));
+}
+
+TEST(PostgresUri, AHostThatNobodyVerifiesIsNamed) {
+  for (const char* uri : {"postgresql://db.example/x", "postgresql://127.0.0.1,db.example/x?sslmode=prefer",
+                          "postgresql:///x?host=db.example&sslmode=require", "postgresql:///x?hostaddr=10.0.0.1"}) {
+    EXPECT_THAT(UnverifiedHostOf(uri), ::testing::AnyOf("db.example", "10.0.0.1")) << uri;
+  }
+  for (const char* uri :
+       {"postgresql://db.example/x?sslmode=verify-full", "postgresql://db.example/x?sslmode=verify-ca",
+        "postgresql://u@127.0.0.1:5433/x", "postgresql://localhost/x", "postgresql://[::1]/x", "postgresql:///x",
+        "postgresql:///x?host=/run/postgresql", "no uri"}) {
+    EXPECT_EQ(UnverifiedHostOf(uri), "") << uri;
+  }
+}
+
+TEST(PostgresUri, AClientsCertificateThatCannotBeReadIsNamed) {
+  EXPECT_TRUE(CheckClientCertificate("postgresql://db/x").ok());
+  EXPECT_TRUE(CheckClientCertificate("postgresql://db/x?sslcert=/proc/self/exe").ok());
+  Status missing = CheckClientCertificate("postgresql://db/x?sslcert=/nowhere/client.pem");
+  EXPECT_EQ(KindOf(missing), ErrorKind::kConfig);
+  EXPECT_THAT(MessageOf(missing), HasSubstr("/nowhere/client.pem"));
 }
 
 TEST(PostgresError, ASecretIsScrubbedInWhicheverForm) {
@@ -59,6 +83,9 @@ TEST(PostgresError, AConnectionsRefusalTellsItsState) {
             ErrorKind::kRetry);
   EXPECT_EQ(KindOf(ConnectError("… failed: Connection refused\n", false, "d")), ErrorKind::kRetry);
   EXPECT_EQ(KindOf(ConnectError("… failed: SSL error: certificate verify failed\n", false, "d")), ErrorKind::kConfig);
+  const Purpose purpose{"SOME_VARIABLE", "docs/some.md"};
+  EXPECT_THAT(RemedyOf(ErrorOf("28P01", "no", "d", purpose)), HasSubstr("SOME_VARIABLE"));
+  EXPECT_THAT(RemedyOf(ErrorOf("42501", "no", "d", purpose)), HasSubstr("docs/some.md"));
   EXPECT_EQ(KindOf(ConnectError("fe_sendauth: no password supplied\n", true, "d")), ErrorKind::kConfig);
 }
 

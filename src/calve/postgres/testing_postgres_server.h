@@ -28,6 +28,9 @@ class PostgresServer {
     static std::unique_ptr<PostgresServer> server = Make();
     return server.get();
   }
+  // As Get() sees it. With CALVE_STRICT=1 a machine without PostgreSQL has one that fails.
+  static bool IsInstalled() { return !Newest().empty() || IsStrict(); }
+
   ~PostgresServer() {
     if (pid_ > 0 && getpid() == owner_) Stop(SIGQUIT);
     std::error_code ignored;
@@ -36,12 +39,17 @@ class PostgresServer {
   PostgresServer(const PostgresServer&) = delete;
   PostgresServer& operator=(const PostgresServer&) = delete;
 
+  std::string folder() const { return folder_.string(); }  // of the socket
   std::string Uri(const std::string& user = "postgres", const std::string& schema = "public") const {
-    return "postgresql://" + user + "@/postgres?host=" + folder_.string() + "&options=-csearch_path%3D" + schema;
+    return UriAt(folder(), schema, user);
+  }
+  // Through another's socket.
+  static std::string UriAt(const std::string& folder, const std::string& schema, const std::string& user = "postgres") {
+    return "postgresql://" + user + "@/postgres?host=" + folder + "&options=-csearch_path%3D" + schema;
   }
   // The URI of a new, empty schema.
   std::string NextUri() {
-    std::string schema = "journal_" + std::to_string(getpid()) + "_" + std::to_string(++schemas_);
+    std::string schema = "schema_" + std::to_string(getpid()) + "_" + std::to_string(++schemas_);
     Execute("CREATE SCHEMA " + schema);
     return Uri("postgres", schema);
   }
@@ -100,18 +108,24 @@ class PostgresServer {
     }
   }
 
-  static std::unique_ptr<PostgresServer> Make() {
+  static bool IsStrict() {
+    const char* strict = std::getenv("CALVE_STRICT");
+    return strict && std::string(strict) == "1";
+  }
+  // The folder of the newest version's programs.
+  static std::filesystem::path Newest() {
     std::error_code ignored;
     std::filesystem::path newest;
     for (const auto& version : std::filesystem::directory_iterator("/usr/lib/postgresql", ignored)) {
       auto bin = version.path() / "bin";
       if (access((bin / "initdb").c_str(), X_OK) == 0 && (newest.empty() || bin > newest)) newest = bin;
     }
-    if (newest.empty()) {
-      const char* strict = std::getenv("CALVE_STRICT");
-      if (strict && std::string(strict) == "1") throw std::runtime_error("no PostgreSQL below /usr/lib/postgresql");
-      return nullptr;
-    }
+    return newest;
+  }
+  static std::unique_ptr<PostgresServer> Make() {
+    const std::filesystem::path newest = Newest();
+    if (newest.empty() && IsStrict()) throw std::runtime_error("no PostgreSQL below /usr/lib/postgresql");
+    if (newest.empty()) return nullptr;
     std::unique_ptr<PostgresServer> server(new PostgresServer(newest));
     server->Start();
     return server;

@@ -135,7 +135,8 @@ class HttpSource : public Source {
 
   Result<std::unique_ptr<BlockStream>> Query(const std::string& sql, const QueryOptions& options) override {
     std::unique_ptr<BlockStream> out;
-    auto statement = StatementOf(sql + "\nFORMAT Native", options);
+    auto statement = StatementOf(options.takes_format ? sql + "\nFORMAT Native" : sql, options);
+    if (!options.takes_format) statement.settings["default_format"] = "Native";
     ARROW_RETURN_NOT_OK(Retry(&statement, [&](bool* not_begun) -> Status {
       ARROW_ASSIGN_OR_RAISE(auto connection, session_->Ask(statement, not_begun));
       *not_begun = true;  // a SELECT may be asked again as long as nothing of its answer was used

@@ -45,6 +45,18 @@ TEST(HttpSourceTest, AsksAsClickHouseWantsIt) {
   EXPECT_EQ(source->database(), "k two");
 }
 
+TEST(HttpSourceTest, AStatementWithoutAFormatClause) {
+  http::TestingHttpServer server(
+      [](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(200, NumberBlock(1, 1)); });
+  const StopToken stop;
+  auto source = OpenTestingSource(server, stop);
+  QueryOptions query;
+  query.takes_format = false;
+  EXPECT_EQ(ReadNumbers(*source, "CHECK GRANT SELECT ON a.b", query).ValueOrDie(), (std::vector<uint64_t>{1}));
+  EXPECT_EQ(server.seen()[0].body, "CHECK GRANT SELECT ON a.b");
+  EXPECT_EQ(server.seen()[0].Parameter("default_format"), "Native");
+}
+
 TEST(HttpSourceTest, OneConnectionCarriesManyQueries) {
   http::TestingHttpServer server([](const http::SeenRequest&, http::HttpAnswer& answer) {
     answer.BeginChunked();

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <utility>
 
+#include "calve/source/distributed_table.h"
 #include "calve/source/nearest_name.h"
 
 namespace calve::source {
@@ -133,6 +134,25 @@ Status TableNotFound(Source& source, const TableName& table) {
       nearest.empty() ? "check the name; SHOW DATABASES" : "did you mean " + nearest + "." + table.name + "?");
 }
 
+Result<bool> ReadTable(Source& source, const TableName& name, SourceTable* out);
+
+// Keys and engine of the tables that a Distributed one stands for, of which this server has one as a rule.
+Status ReadBehind(Source& source, const std::string& from, SourceTable* out) {
+  ARROW_ASSIGN_OR_RAISE(auto full, QueryText(source, "SELECT engine_full" + from));
+  const auto over = ParseDistributed(full.front().front());
+  if (!over) return Status::OK();
+  out->sharding_key = over->sharding_key;
+  SourceTable behind;
+  const TableName name{over->database.empty() ? out->database : over->database, over->table};
+  ARROW_ASSIGN_OR_RAISE(const bool listed, ReadTable(source, name, &behind));
+  if (!listed || !behind.engine.ends_with("MergeTree")) return Status::OK();
+  out->engine_behind = behind.engine;
+  out->engine_arguments = behind.engine_arguments;
+  out->partition_key = behind.partition_key;
+  out->sorting_key = behind.sorting_key;
+  return Status::OK();
+}
+
 // False where system.tables does not list it, or may not be read.
 Result<bool> ReadTable(Source& source, const TableName& name, SourceTable* out) {
   const std::string from = fmt::format(" FROM system.tables WHERE database = {} AND name = {}",
@@ -157,6 +177,7 @@ Result<bool> ReadTable(Source& source, const TableName& name, SourceTable* out) 
     ARROW_ASSIGN_OR_RAISE(auto full, QueryText(source, "SELECT engine_full" + from));
     out->engine_arguments = EngineColumns(full.front().front());
   }
+  if (out->engine == "Distributed") ARROW_RETURN_NOT_OK(ReadBehind(source, from, out));
   return true;
 }
 
@@ -252,6 +273,11 @@ Result<ServerInfo> AskServer(Source& source) {
   info.major = static_cast<int>(*major);
   info.minor = static_cast<int>(*minor);
   return info;
+}
+
+std::string BareTableName(const std::string& table) {
+  auto name = ParseTableName(table, "");
+  return name.ok() ? name->name : table;
 }
 
 Result<SourceTable> DescribeTable(Source& source, const std::string& table) {

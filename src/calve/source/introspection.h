@@ -33,12 +33,20 @@ struct SourceTable {
   // in quotes (a replica's path) left out.
   std::vector<std::string> engine_arguments;
   std::string partition_key, sorting_key;  // expressions as text
-  std::vector<SourceColumn> columns;       // in declared order
+  // Of a Distributed table: the engine of the tables behind it, whose keys and arguments are then the above. Empty
+  // where this server has no such table, or does not show it to this user.
+  std::string engine_behind;
+  std::string sharding_key;           // an expression; empty: rows may be on any shard
+  std::vector<SourceColumn> columns;  // in declared order
   std::optional<int64_t> total_rows, total_bytes;
   // Of a SELECT in a table's place (DescribeQuery): its text. Then `engine` is empty, and there are no parts.
   std::string query;
+  // The engine that decides whether rows are merged. Only `engine` itself has parts.
+  const std::string& merging_engine() const { return engine_behind.empty() ? engine : engine_behind; }
   // A condition over its columns: only rows that fulfil it are offloaded. May be empty; of the caller.
   std::string row_filter;
+
+  std::string FullName() const { return database + "." + name; }
 };
 
 // One round trip; two where the server is too old for the first question.
@@ -46,6 +54,8 @@ Result<ServerInfo> AskServer(Source& source);
 // `table` is "t" or "db.t" (each part may be `quoted`). kNotFound names it and the nearest name in that database, if
 // any.
 Result<SourceTable> DescribeTable(Source& source, const std::string& table);
+// The same table's name without its database; what is no table name as it is.
+std::string BareTableName(const std::string& table);
 
 // A SELECT in a table's place, called `name` in the source's database. kConfig with ClickHouse's words where it does
 // not run.

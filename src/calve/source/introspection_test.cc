@@ -79,6 +79,34 @@ TEST(IntrospectionTest, ATableOfAnOldServer) {
   EXPECT_EQ(table.columns[1].default_kind, "ALIAS");
 }
 
+TEST(IntrospectionTest, ADistributedTableHasTheKeysOfWhatIsBehindIt) {
+  std::string behind = "ReplacingMergeTree";
+  TestingFakeSource source([&](const std::string& sql) -> Result<Rows> {
+    const bool local = Asks(sql, "database = 'shard' AND name = 'local'");
+    if (Asks(sql, "engine_full")) {
+      return Rows{
+          {local ? "ReplacingMergeTree(version) ORDER BY a" : "Distributed('c', 'shard', 'local', sipHash64(a))"}};
+    }
+    if (Asks(sql, "system.columns")) return Rows{{"a", "UInt8", "", ""}};
+    if (!local) return Rows{{"Distributed", "", "", "", "7", "8"}};
+    return behind.empty() ? Rows{} : Rows{{behind, "d", "a", "", "", ""}};
+  });
+  auto table = DescribeTable(source, "all").ValueOrDie();
+  EXPECT_EQ(table.engine, "Distributed");
+  EXPECT_EQ(table.merging_engine(), "ReplacingMergeTree");
+  EXPECT_EQ(table.engine_arguments, std::vector<std::string>{"version"});
+  EXPECT_EQ(table.sorting_key, "a");
+  EXPECT_EQ(table.partition_key, "d");
+  EXPECT_EQ(table.sharding_key, "sipHash64(a)");
+  EXPECT_EQ(table.total_rows, 7);
+  for (const char* engine : {"", "Memory"}) {  // not here, or not one that keeps rows
+    behind = engine;
+    table = DescribeTable(source, "all").ValueOrDie();
+    EXPECT_EQ(table.merging_engine(), "Distributed");
+    EXPECT_EQ(table.sorting_key, "");
+  }
+}
+
 TEST(IntrospectionTest, DescribeWhereSystemTablesMayNotBeRead) {
   TestingFakeSource source([](const std::string& sql) -> Result<Rows> {
     if (Asks(sql, "system.")) return Exception(497);
@@ -99,6 +127,13 @@ TEST(IntrospectionTest, ErrorsAreNotTakenForAbsence) {
     });
     EXPECT_EQ(KindOf(DescribeTable(source, "t").status()), ErrorKind::kRetry) << failing;
   }
+}
+
+TEST(IntrospectionTest, ATablesNameWithoutItsDatabase) {
+  EXPECT_EQ(BareTableName("t"), "t");
+  EXPECT_EQ(BareTableName("db.t"), "t");
+  EXPECT_EQ(BareTableName("`d.b`.`t.x`"), "t.x");
+  EXPECT_EQ(BareTableName("a.b.c"), "a.b.c");
 }
 
 TEST(IntrospectionTest, Quotes) {

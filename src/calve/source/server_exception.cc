@@ -88,24 +88,44 @@ constexpr auto kMeanings = std::to_array<CodeMeaning>({
     {62, ErrorKind::kConfig, "Check the column expressions of the configuration."},       // SYNTAX_ERROR
     {81, ErrorKind::kConfig, "Check the database in the source's URL and table names."},  // UNKNOWN_DATABASE
     {115, ErrorKind::kConfig, "This server does not know the setting: remove it."},       // UNKNOWN_SETTING
+    {158, ErrorKind::kFailed,
+     "Raise max_rows_to_read of the source's user, or offload smaller windows."},  // TOO_MANY_ROWS
     {159, ErrorKind::kFailed, "Raise max_execution_time for this source, or offload smaller windows."},
-    {164, ErrorKind::kConfig, "The user's profile is read-only: use readonly=2 or another user."},  // READONLY
-    {192, ErrorKind::kConfig, "Check the source's user name."},                                     // UNKNOWN_USER
-    {193, ErrorKind::kConfig, "Check the source's password."},                                      // WRONG_PASSWORD
-    {194, ErrorKind::kConfig, "Give the source's password."},                                       // REQUIRED_PASSWORD
+    {160, ErrorKind::kFailed,
+     "Take min_execution_speed (or max_estimated_execution_time) out of the user's profile."},  // TOO_SLOW
+    {164, ErrorKind::kConfig,
+     "The user's profile is read-only: use readonly=2 for what reads, no readonly for what writes."},  // READONLY
+    {192, ErrorKind::kConfig, "Check the source's user name."},                                        // UNKNOWN_USER
+    {193, ErrorKind::kConfig, "Check the source's password."},                                         // WRONG_PASSWORD
+    {194, ErrorKind::kConfig, "Give the source's password."},                             // REQUIRED_PASSWORD
     {195, ErrorKind::kConfig, "The server does not admit this user from this address."},  // IP_ADDRESS_NOT_ALLOWED
+    {201, ErrorKind::kFailed,
+     "Raise the quota of the source's user, or wait for its next interval."},  // QUOTA_EXCEEDED
     {202, ErrorKind::kRetry,
      "The server runs as many queries as it may; try again later."},  // TOO_MANY_SIMULTANEOUS_QUERIES
     {209, ErrorKind::kRetry, ""},                                     // SOCKET_TIMEOUT
     {210, ErrorKind::kRetry, ""},                                     // NETWORK_ERROR
     {241, ErrorKind::kFailed, "Raise max_memory_usage for this source's user, or offload smaller windows."},
-    {279, ErrorKind::kRetry, ""},  // ALL_CONNECTION_TRIES_FAILED
-    {439, ErrorKind::kRetry, ""},  // CANNOT_SCHEDULE_TASK
+    {242, ErrorKind::kFailed,
+     "The replica has lost its ZooKeeper or Keeper: see system.replicas."},  // TABLE_IS_READ_ONLY
+    {279, ErrorKind::kRetry,
+     "A shard of the cluster does not answer: see system.clusters."},  // ALL_CONNECTION_TRIES_FAILED
+    {291, ErrorKind::kConfig,
+     "Let the source's user into the database (allow_databases in users.xml)."},  // DATABASE_ACCESS_DENIED
+    {307, ErrorKind::kFailed,
+     "Raise max_bytes_to_read of the source's user, or offload smaller windows."},  // TOO_MANY_BYTES
+    {369, ErrorKind::kRetry,
+     "Every replica of a shard lags behind: see absolute_delay in system.replicas."},  // ALL_REPLICAS_ARE_STALE
+    {394, ErrorKind::kFailed, "Somebody ended the query: run again."},                 // QUERY_WAS_CANCELLED
+    {396, ErrorKind::kFailed,
+     "Raise max_result_rows and max_result_bytes of the source's user."},  // TOO_MANY_ROWS_OR_BYTES
+    {439, ErrorKind::kRetry, ""},                                          // CANNOT_SCHEDULE_TASK
     {452, ErrorKind::kConfig,
-     "The user's profile does not allow this setting: remove it."},             // SETTING_CONSTRAINT_VIOLATION
-    {497, ErrorKind::kConfig, "Grant the source's user SELECT on the table."},  // ACCESS_DENIED
-    {516, ErrorKind::kConfig, "Check the source's user name and password."},    // AUTHENTICATION_FAILED
-    {745, ErrorKind::kRetry, "The server is overloaded; try again later."},     // SERVER_OVERLOADED
+     "The user's profile does not allow this setting: remove it."},  // SETTING_CONSTRAINT_VIOLATION
+    {497, ErrorKind::kConfig,
+     "Grant it to the source's user; docs/clickhouse-rights.md lists what each command needs."},  // ACCESS_DENIED
+    {516, ErrorKind::kConfig, "Check the source's user name and password."},  // AUTHENTICATION_FAILED
+    {745, ErrorKind::kRetry, "The server is overloaded; try again later."},   // SERVER_OVERLOADED
 });
 
 const CodeMeaning* MeaningOf(int code) {

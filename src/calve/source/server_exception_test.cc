@@ -53,12 +53,17 @@ TEST(ServerException, MessageIsForPeople) {
 }
 
 TEST(ServerException, KindsByWhatToDo) {
-  for (int code : {16, 47, 60, 81, 497, 516}) EXPECT_EQ(KindOfServerError(code), ErrorKind::kConfig) << code;
-  for (int code : {159, 241, 395, 394, 999, 1}) EXPECT_EQ(KindOfServerError(code), ErrorKind::kFailed) << code;
-  EXPECT_EQ(KindOfServerError(202), ErrorKind::kRetry);
+  for (int code : {16, 47, 60, 81, 164, 291, 497, 516}) EXPECT_EQ(KindOfServerError(code), ErrorKind::kConfig) << code;
+  // What a limit of the user's forbids is not worth a second try within the minute.
+  for (int code : {158, 159, 160, 201, 241, 307, 396, 395, 394, 999, 1}) {
+    EXPECT_EQ(KindOfServerError(code), ErrorKind::kFailed) << code;
+  }
+  for (int code : {202, 279, 369}) EXPECT_EQ(KindOfServerError(code), ErrorKind::kRetry) << code;
   EXPECT_NE(ParseServerException("Code: 159. DB::Exception: Timeout exceeded")->remedy.find("max_execution_time"),
             std::string::npos);
-  EXPECT_NE(ParseServerException("Code: 241. DB::Exception: Memory limit")->remedy, "");
+  for (const char* limit : {"158", "160", "201", "241", "307", "369", "396", "497"}) {
+    EXPECT_NE(ParseServerException(std::string("Code: ") + limit + ". DB::Exception: no")->remedy, "") << limit;
+  }
 }
 
 TEST(ServerException, WhatIsNone) {

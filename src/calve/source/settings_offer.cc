@@ -39,6 +39,11 @@ SettingsOffer::SettingsOffer(uint64_t revision) {
   for (const char* what : {"result", "read", "timeout", "group_by", "sort", "distinct", "set", "join", "transfer"}) {
     settings_.push_back({std::string(what) + "_overflow_mode", "throw", true});
   }
+  // Of Distributed tables: a shard that is down is an error, counts are of all shards, and where every replica of one
+  // lags too far behind (max_replica_delay_for_distributed_queries) that is an error as well, if it may be asked for.
+  settings_.push_back({"skip_unavailable_shards", "0", true});
+  settings_.push_back({"distributed_group_by_no_merge", "0", true});
+  settings_.push_back({"fallback_to_stale_replicas_for_distributed_queries", "0", false});
 }
 
 Status SettingsOffer::CheckCallers(const std::map<std::string, std::string>& settings) const {

@@ -52,6 +52,17 @@ TEST(SettingsOfferTest, AReadonlyUserHasToHaveAProfileThatKeepsResultsWhole) {
   EXPECT_EQ(offer.profile_query(), "");  // once is enough
 }
 
+TEST(SettingsOfferTest, ThatAShardIsDownIsAnErrorUnlessTheProfileSaysOtherwise) {
+  SettingsOffer offer(54469);
+  EXPECT_TRUE(Offers(offer, "skip_unavailable_shards"));
+  EXPECT_TRUE(offer.Refused(164, "Cannot modify 'skip_unavailable_shards' setting in readonly mode"));
+  // Stale rows come later, as late ones: no reason to refuse a profile that leaves it at its default.
+  EXPECT_TRUE(offer.Refused(
+      164, "Cannot modify 'fallback_to_stale_replicas_for_distributed_queries' setting in readonly mode"));
+  EXPECT_EQ(offer.profile_query().find("stale"), std::string::npos);
+  EXPECT_EQ(KindOf(offer.CheckProfile({{"skip_unavailable_shards", "1"}}, "app")), ErrorKind::kConfig);
+}
+
 TEST(SettingsOfferTest, WhatIsNotOursIsLeftToTheCaller) {
   SettingsOffer offer(54469);
   const auto before = offer.offered();
@@ -66,6 +77,8 @@ TEST(SettingsOfferTest, CallersMayNotLoseRows) {
   EXPECT_TRUE(offer.CheckCallers({{"max_threads", "2"}, {"result_overflow_mode", "throw"}}).ok());
   EXPECT_EQ(KindOf(offer.CheckCallers({{"result_overflow_mode", "break"}})), ErrorKind::kConfig);
   EXPECT_EQ(KindOf(offer.CheckCallers({{"limit", "10"}})), ErrorKind::kConfig);
+  EXPECT_EQ(KindOf(offer.CheckCallers({{"skip_unavailable_shards", "1"}})), ErrorKind::kConfig);
+  EXPECT_TRUE(offer.CheckCallers({{"fallback_to_stale_replicas_for_distributed_queries", "1"}}).ok());
 }
 
 }  // namespace

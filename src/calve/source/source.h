@@ -17,6 +17,7 @@ namespace calve::source {
 struct QueryOptions {
   std::string query_id;                         // empty: one is made
   std::map<std::string, std::string> settings;  // max_execution_time, max_threads, …
+  bool takes_format = true;                     // false: the statement has no FORMAT clause (CHECK GRANT)
 };
 
 // Blocks of one running query, in the order in which ClickHouse delivers them. Not thread-safe. Destroying it before
@@ -49,7 +50,8 @@ class Source {
   virtual ~Source() = default;
   virtual std::string name() const = 0;      // for messages; never a secret in it
   virtual std::string database() const = 0;  // where unqualified tables are looked for
-  // Runs a SELECT without a FORMAT clause. Failures before the first byte are retried within limits.
+  // Runs a SELECT, or what else has rows, without a FORMAT clause. Failures before the first byte are retried within
+  // limits.
   virtual Result<std::unique_ptr<BlockStream>> Query(const std::string& sql, const QueryOptions& options) = 0;
   // A statement without a result (DDL, INSERT … SELECT). Tried again only where the server has certainly not begun it;
   // kUnknownOutcome where that cannot be known.

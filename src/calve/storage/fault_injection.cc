@@ -64,7 +64,7 @@ std::optional<Fault> FaultList::Next(std::optional<FaultPoint> point, std::strin
   std::lock_guard lock(mutex_);
   if (point) ++counts_[static_cast<size_t>(*point)];
   for (Fault& fault : faults_) {
-    if (fault.times == 0 || (fault.point && fault.point != point)) continue;
+    if (fault.times == 0 || (fault.point && fault.point != point) || (point && !fault.files)) continue;
     if (subject.find(fault.location_part) == std::string::npos) continue;
     if (fault.skip > 0) {
       --fault.skip;
@@ -132,6 +132,8 @@ Status FaultInjectingFileIO::WriteNew(const std::string& location, std::string_v
   return Guard(FaultPoint::kWriteNew, location, [&] { return inner_.WriteNew(location, bytes); });
 }
 
+Status FaultInjectingFileIO::CheckWriteNew(const std::string& folder) { return inner_.CheckWriteNew(folder); }
+
 Status FaultInjectingFileIO::Replace(const std::string& location, std::string_view bytes) {
   return Guard(FaultPoint::kReplace, location, [&] { return inner_.Replace(location, bytes); });
 }
@@ -146,6 +148,10 @@ Status FaultInjectingFileIO::Delete(const std::string& location) {
 
 Result<std::vector<FileInfo>> FaultInjectingFileIO::List(const std::string& location) {
   return Guard(FaultPoint::kList, location, [&] { return inner_.List(location); });
+}
+
+Result<int64_t> FaultInjectingFileIO::RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) {
+  return inner_.RemoveUnfinished(folder, before_ms, dry_run);
 }
 
 Result<std::vector<std::string>> FaultInjectingFileIO::ListFolders(const std::string& location) {

@@ -45,6 +45,7 @@ struct Fault {
   int skip = 0;                    // so many matching calls are let through first
   int times = 1;                   // then so many are hit; -1: all
   Status status = {};              // what a hit call returns instead of the above; OK: the above
+  bool files = true;               // false: only calls that are none of a FileIO's
 };
 
 // The faults that are set, over one sequence of calls: those of a FileIO and, where wrappers of other interfaces share
@@ -101,10 +102,12 @@ class FaultInjectingFileIO : public FileIO {
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(const std::string& location) override;
   Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(const std::string& location) override;
   Status WriteNew(const std::string& location, std::string_view bytes) override;
+  Status CheckWriteNew(const std::string& folder) override;
   Status Replace(const std::string& location, std::string_view bytes) override;
   Result<bool> Exists(const std::string& location) override;
   Status Delete(const std::string& location) override;
   Result<std::vector<FileInfo>> List(const std::string& location) override;
+  Result<int64_t> RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) override;
   Result<std::vector<std::string>> ListFolders(const std::string& location) override;
 
  private:

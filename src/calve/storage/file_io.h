@@ -10,6 +10,10 @@
 #include <vector>
 
 #include "calve/base/error.h"
+#include "calve/base/stop.h"
+#include "calve/base/time.h"
+#include "calve/objectstore/store_options.h"
+#include "calve/storage/storage_credentials.h"
 
 namespace calve::storage {
 
@@ -17,6 +21,13 @@ struct FileInfo {
   std::string location;
   int64_t size = 0;      // bytes
   int64_t mtime_ms = 0;  // since the epoch
+};
+
+// An output stream that holds back what it was given, until there is enough to send.
+class HoldsBytes {
+ public:
+  virtual ~HoldsBytes() = default;
+  virtual int64_t held_bytes() const = 0;  // of memory
 };
 
 // Thread-safe. Errors name the location. kNotFound for what is not there; kConfig for missing rights or a read-only
@@ -27,12 +38,17 @@ class FileIO {
 
   virtual Result<std::string> Read(const std::string& location) = 0;
   virtual Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenInput(const std::string& location) = 0;
-  // Directories above are made. The file is durable (fsync) when Close() returns OK. An existing one is refused
-  // (kAlreadyExists).
+  // Folders above are made. The file is durable when Close() returns OK; until then nothing is at its name in an object
+  // store. An existing one is refused (kAlreadyExists), at the latest by Close(). Abort() and the destructor of a
+  // stream that was not closed leave nothing behind.
   virtual Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(const std::string& location) = 0;
   // Writes a whole new file, durable and visible only as a whole; kAlreadyExists where there is one, which is then
   // untouched: of any number of concurrent callers exactly one succeeds. kUnknownOutcome where the store cannot tell.
   virtual Status WriteNew(const std::string& location, std::string_view bytes) = 0;
+  // OK where WriteNew keeps that promise below `folder`; kUnsupported, with the reason, where the store ignores or
+  // refuses the condition (WriteNew then refuses only what it sees). Tries it out once for a store, with a file that it
+  // deletes.
+  virtual Status CheckWriteNew(const std::string& folder) { return Status::OK(); }
   // Writes or replaces a file atomically (version-hint.text).
   virtual Status Replace(const std::string& location, std::string_view bytes) = 0;
   virtual Result<bool> Exists(const std::string& location) = 0;
@@ -40,12 +56,30 @@ class FileIO {
   virtual Status Delete(const std::string& location) = 0;
   // Files below `location`, any depth, in no order; empty where nothing is there.
   virtual Result<std::vector<FileInfo>> List(const std::string& location) = 0;
+  // Of an object store: what was begun below `folder` before `before_ms` (since the epoch) and neither finished nor
+  // given up, as a killed process leaves it: invisible, and paid for. Takes it away, unless `dry_run`; how much there
+  // was.
+  virtual Result<int64_t> RemoveUnfinished(const std::string& folder, int64_t before_ms, bool dry_run) { return 0; }
   // Directly below: names of folders (not files).
   virtual Result<std::vector<std::string>> ListFolders(const std::string& location) = 0;
 };
 
-// For file:// and plain paths; other schemes: kUnsupported, naming the scheme.
-Result<std::unique_ptr<FileIO>> OpenFileIO(const std::string& warehouse);
+// Serves every location by its scheme, so that a table may lie elsewhere than the warehouse: none and file by the local
+// file system. A store is opened when its first location is asked for; other schemes: kUnsupported, naming the scheme.
+// `credentials`, where given, are asked for a location before the chain of `options`. All that is not null must outlive
+// it. A stop ends transfers of data and waits before another try; small calls go on, bounded by their time-outs, so
+// that the step at hand can be finished or undone.
+struct FileIOContext {
+  objectstore::StoreOptions options = {};
+  StorageCredentials* credentials = nullptr;
+  const StopToken* stop = nullptr;  // null: nothing stops it
+  const Clock* clock = nullptr;     // null: the system's
+};
+Result<std::unique_ptr<FileIO>> OpenFileIO(const FileIOContext& context);
+// The same, once it is certain that `warehouse` is a location that it can serve. Nothing is read or written.
+Result<std::unique_ptr<FileIO>> OpenFileIO(const std::string& warehouse, const FileIOContext& context = {});
+// OK where `location` has a scheme that is served and is well formed; else as OpenFileIO says.
+Status CheckLocation(const std::string& location);
 
 // Where the location is a local file, its path; empty otherwise.
 std::string LocalPath(std::string_view location);

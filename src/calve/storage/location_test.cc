@@ -45,9 +45,11 @@ TEST(OpenFileIO, DispatchesOnTheScheme) {
   EXPECT_TRUE(OpenFileIO("file:///srv/cold").ok());
   EXPECT_TRUE(OpenFileIO("/srv/cold").ok());
   EXPECT_TRUE(OpenFileIO("cold").ok());
-  Status s3 = OpenFileIO("s3://bucket/cold").status();
-  EXPECT_EQ(KindOf(s3), ErrorKind::kUnsupported);
-  EXPECT_THAT(MessageOf(s3), ::testing::HasSubstr("'s3'"));
+  EXPECT_TRUE(OpenFileIO("s3://bucket/cold").ok());
+  EXPECT_EQ(KindOf(OpenFileIO("s3:///cold").status()), ErrorKind::kConfig);
+  Status hdfs = OpenFileIO("hdfs://host/cold").status();
+  EXPECT_EQ(KindOf(hdfs), ErrorKind::kUnsupported);
+  EXPECT_THAT(MessageOf(hdfs), ::testing::HasSubstr("'hdfs'"));
   EXPECT_EQ(KindOf(OpenFileIO("").status()), ErrorKind::kConfig);
   EXPECT_EQ(KindOf(OpenFileIO("file://srv/cold").status()), ErrorKind::kConfig);
 }

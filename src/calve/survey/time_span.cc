@@ -86,6 +86,11 @@ std::optional<int64_t> IntervalAt(const std::vector<Token>& tokens, size_t at) {
   return interval && interval->is_fixed ? std::optional<int64_t>(interval->micros) : std::nullopt;
 }
 
+std::optional<int64_t> ShortestIntervalAt(const std::vector<Token>& tokens, size_t at) {
+  const auto interval = AnyIntervalAt(tokens, at);
+  return interval ? std::optional<int64_t>(interval->micros) : std::nullopt;
+}
+
 std::optional<int64_t> SpanInName(const std::string& table) {
   const size_t mark = table.rfind('_');
   if (mark == std::string::npos || table.size() < mark + 3) return std::nullopt;
@@ -123,7 +128,7 @@ std::optional<int64_t> DeletesAfter(const std::string& engine_full) {
     if (token.depth == 0 && (token.Is("SETTINGS") || token.Is("COMMENT"))) break;
     if (token.depth == 0 && token.IsSign(',')) finish();
     if (token.depth == 0 && (token.Is("TO") || token.Is("RECOMPRESS") || token.Is("GROUP"))) deletes = false;
-    if (const auto interval = AnyIntervalAt(tokens, at)) longest = longest.value_or(0) + interval->micros;
+    if (const auto interval = ShortestIntervalAt(tokens, at)) longest = longest.value_or(0) + *interval;
   }
   finish();
   return shortest;

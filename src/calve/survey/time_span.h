@@ -15,6 +15,9 @@ std::optional<int64_t> StartOfSpan(const std::string& function);
 // toIntervalMinute(5) or INTERVAL 5 MINUTE, beginning at tokens[at]. None for months and longer ones.
 std::optional<int64_t> IntervalAt(const std::vector<Token>& tokens, size_t at);
 
+// The same of any unit, as short as it can be: a month counts as 28 days, a year as 365.
+std::optional<int64_t> ShortestIntervalAt(const std::vector<Token>& tokens, size_t at);
+
 // "ohlcv_15m": 15 minutes. Of s, m, h and d.
 std::optional<int64_t> SpanInName(const std::string& table);
 

@@ -1,0 +1,96 @@
+#include "calve/offload/run_log.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace calve::offload {
+namespace {
+
+// Runs that are looked through for one that succeeded.
+constexpr int kRunsLookedAt = 100;
+
+}  // namespace
+
+std::string RunLog::TableName() const {
+  return request_.query.empty() ? source::BareTableName(request_.source_table) : request_.source_table;
+}
+
+Status RunLog::Start(const LoggedRun& run) {
+  if (!context_.journal) return Status::OK();
+  ARROW_RETURN_NOT_OK(context_.journal->StartRun(RecordOf(run, "running")));
+  if (run.adopts_row) return Status::OK();
+  return context_.journal->WriteStatus(TableName(), "running", context_.clock.Now());
+}
+
+Status RunLog::Finish(const LoggedRun& run, const Result<bool>& done, const OffloadResult& result,
+                      std::optional<int64_t> max_sequence) {
+  if (!context_.journal) return Status::OK();
+  const bool success = done.ok() && *done;
+  const TimestampMicros now = context_.clock.Now();
+  journal::RunRecord record = RecordOf(run, success ? "success" : "failed");
+  record.finished_at = now;
+  if (!done.ok()) record.error = MessageOf(done.status());
+  if (done.ok() && !*done) record.error = "another calve committed this window first";
+  if (success) {
+    record.rows = result.rows, record.files = result.files, record.bytes = result.bytes,
+    record.snapshot_id = result.snapshot_id;
+  }
+  ARROW_RETURN_NOT_OK(context_.journal->FinishRun(record));
+  if (!done.ok()) return context_.journal->WriteFailure(TableName(), MessageOf(done.status()), now);
+  if (!success) return Status::OK();  // what the other one did is told by it, or by the next round
+  journal::WatermarkRow row;
+  row.table_name = TableName();
+  row.last_offload_timestamp = run.window.to;
+  row.last_offload_row_count = result.rows;
+  row.last_offload_max_sequence = max_sequence;
+  row.status = "success";
+  row.last_successful_run = now;
+  row.last_run_duration_seconds = static_cast<int>(std::max<int64_t>(0, now - run.started_at) / kMicrosPerSecond);
+  return context_.journal->WriteWatermark(row, now);
+}
+
+Status RunLog::Fail(const Status& error) {
+  if (!context_.journal || request_.dry_run || KindOf(error) == ErrorKind::kStopped) return Status::OK();
+  // Before the first window of calve's is in, the row may be the Spark job's, and the way to go on from it.
+  ARROW_ASSIGN_OR_RAISE(auto runs, context_.journal->LastRuns(request_.target.ToString(), kRunsLookedAt));
+  if (std::ranges::none_of(runs, [](const auto& run) { return run.status == "success"; })) return Status::OK();
+  return context_.journal->WriteFailure(TableName(), MessageOf(error), context_.clock.Now());
+}
+
+Status RunLog::Mirror(const CommitStamp& watermark) {
+  if (!context_.journal || request_.dry_run) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(auto row, context_.journal->ReadWatermark(TableName()));
+  if (row && row->status == "success" && row->last_offload_timestamp == watermark.window_to) return Status::OK();
+  journal::WatermarkRow told = row.value_or(journal::WatermarkRow{});
+  const TimestampMicros now = context_.clock.Now();
+  if (!row || row->last_offload_timestamp != watermark.window_to) {
+    told.last_offload_timestamp = watermark.window_to;
+    told.last_offload_row_count = watermark.rows;
+    told.last_offload_max_sequence = watermark.max_sequence;
+  }
+  told.table_name = TableName();
+  told.status = "success";
+  told.last_successful_run = now;
+  told.failure_count = 0;
+  told.last_error_message.clear();
+  return context_.journal->WriteWatermark(told, now);
+}
+
+journal::RunRecord RunLog::RecordOf(const LoggedRun& run, const std::string& status) const {
+  journal::RunRecord record;
+  record.run_id = record.commit_id = run.run_id;
+  record.table = request_.target.ToString();
+  record.source = run.source;
+  record.layer = request_.layer;
+  record.status = status;
+  record.started_at = run.started_at;
+  record.window_from = run.window.from;
+  record.window_to = run.window.to;
+  char host[256] = {};
+  if (gethostname(host, sizeof host - 1) == 0) record.host = host;
+  record.pid = getpid();
+  return record;
+}
+
+}  // namespace calve::offload
