@@ -9,7 +9,7 @@ import time  # noqa: E402
 
 import pytest  # noqa: E402
 
-from interop import clickhouse, postgres, program, readers, servers, services  # noqa: E402
+from interop import clickhouse, leaks, postgres, program, readers, servers, services  # noqa: E402
 
 time.tzset()
 
@@ -89,6 +89,14 @@ class Hot(clickhouse.Database):
 def built():
     need(program.BINARY.exists(), f"{program.BINARY} is not built")
     need(program.LIBRARY.exists(), f"{program.LIBRARY} is missing")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_leaks(built, tmp_path_factory):
+    """At the very end: nothing that calve said or wrote holds a secret."""
+    yield
+    leaks.WATCH.saw_files(tmp_path_factory.getbasetemp())
+    leaks.WATCH.check()
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ import tempfile
 import time
 import urllib.parse
 
-from . import servers
+from . import leaks, servers
 
-PASSWORD = "s3cr t/p@ss%word"  # of every user; what a URI would have to encode
+PASSWORD = leaks.secret("s3cr t/p@ss%word")  # of every user; what a URI would have to encode
+EVERY_ROW = """SELECT table_name, query_to_xml(format('SELECT * FROM %I.%I', table_schema, table_name), true, true, '') FROM information_schema.tables
+WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')"""
 
 
 def programs():
@@ -60,7 +62,7 @@ class Database:
 
 class Server:
     def __init__(self, folder, bin_folder, port):
-        self.folder, self.bin, self.port, self.process = folder, bin_folder, port, None
+        self.folder, self.bin, self.port, self.process, self.databases = folder, bin_folder, port, None, []
         self.certificate, self._more = folder / "server.crt", {}
         self._as = ["setpriv", "--pdeathsig", "KILL"]
         if os.geteuid() == 0:  # it refuses to run as root
@@ -116,7 +118,14 @@ class Server:
         name = f"db{secrets.token_hex(4)}"
         everything = Database(self, "postgres")
         everything.sql(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; CREATE DATABASE {name} OWNER {name}")
-        return Database(self, name)
+        self.databases.append(Database(self, name))
+        return self.databases[-1]
+
+    def show_everything(self):
+        """All rows of all tables, and the log, to the watch for secrets."""
+        everything = "".join(f"\\connect {database.name}\n{EVERY_ROW};\n" for database in self.databases)
+        leaks.saw("PostgreSQL's tables", str(Database(self, "postgres").sql(everything)))
+        leaks.saw("PostgreSQL's log", self.log())
 
 
 @contextlib.contextmanager
@@ -129,6 +138,7 @@ def server():
         yield started
     finally:
         if started.process and started.process.poll() is None:
+            started.show_everything()
             started.stop(signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
 

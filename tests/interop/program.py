@@ -4,7 +4,10 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
+
+from . import leaks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("CALVE_BINARY") or ROOT / "build" / "release" / "calve")
@@ -29,7 +32,13 @@ class Outcome:
         return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
+SECRETS = re.compile(r"(PASSWORD|SECRET|TOKEN|SECRET_ACCESS_KEY)$")
+
+
 def environment(**more):
+    for name, value in more.items():
+        if SECRETS.search(name) and len(value) >= leaks.LENGTH_MIN:
+            leaks.secret(value)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CALVE_")}
     return {**kept, "CALVE_CHDB_LIBRARY": str(LIBRARY), "TZ": "America/New_York", **more}
 
@@ -43,10 +52,34 @@ def run(*arguments, code=DONE, env=None, timeout=120, cwd=None, user=None):
     done = subprocess.run(command(*arguments), capture_output=True, text=True, errors="replace", timeout=timeout, cwd=cwd,
                           env=environment(**(env or {})), stdin=subprocess.DEVNULL, user=user)
     outcome = Outcome(done.returncode, done.stdout, done.stderr)
+    see(arguments, outcome.out, outcome.err)
     assert code is None or outcome.code == code, f"calve {' '.join(map(str, arguments))}: expected exit {code}\n{outcome}"
     return outcome
 
 
+def see(arguments, out, err):
+    name = arguments[0] if arguments else "(no command)"
+    leaks.saw(f"stdout of calve {name}", out)
+    leaks.saw(f"stderr of calve {name}", err)
+
+
+class Running(subprocess.Popen):
+    """A calve that runs, with its output in pipes."""
+
+    def __init__(self, arguments, **options):
+        super().__init__(command(*arguments), **options)
+        self._arguments = arguments
+        if self.stdout:
+            self.stdout = leaks.Pipe(self.stdout, f"stdout of calve {arguments[0]}")
+        if self.stderr:
+            self.stderr = leaks.Pipe(self.stderr, f"stderr of calve {arguments[0]}")
+
+    def communicate(self, *arguments, **options):
+        out, err = super().communicate(*arguments, **options)
+        see(self._arguments, out, err)
+        return out, err
+
+
 def start(*arguments, env=None, **options):
-    return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            errors="replace", env=environment(**(env or {})), stdin=subprocess.DEVNULL, **options)
+    return Running(arguments, env=environment(**(env or {})),
+                   **{**dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", stdin=subprocess.DEVNULL), **options})

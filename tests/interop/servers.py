@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from . import program
+from . import leaks, program
 
 HTTP_SERVER = program.ROOT / "tests" / "servers" / "clickhouse_http.py"
 OLD_SERVER = program.DEPS / "clickhouse-server" / "usr" / "sbin" / "clickhouse-server"
@@ -63,6 +63,8 @@ def stop(process):
 def over_libchdb(directory, options=(), user=None, password="", cwd=None):
     """The current engine behind HTTP, with faults on demand. It has the data directory for itself while it runs."""
     command = [sys.executable, str(HTTP_SERVER), "--port", "0", "--data", str(directory), "--lib", str(program.LIBRARY), "--faults", *options]
+    if password:
+        leaks.secret(password)
     if user:
         command += ["--user", user, "--password", password]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TZ": "UTC"}, cwd=cwd)
@@ -112,6 +114,7 @@ class DebiansServer(Server):
     def __init__(self, folder, http=None, tcp=None, sections="", **users):
         """`sections`: more of config.xml; `users`, `profiles`, `quotas`: more of users.xml."""
         super().__init__(http or free_port())
+        leaks.secret("sesame")  # app's password
         self.folder, self.tcp, self.process = pathlib.Path(folder), tcp or free_port(), None
         for name in ("data", "tmp", "files", "schemas"):
             (self.folder / name).mkdir(parents=True)

@@ -17,7 +17,7 @@ import urllib.parse
 import urllib.request
 
 from . import program
-from .leaks import secret
+from .leaks import secret, secrets_in
 from .servers import free_port
 
 FOLDER = program.DEPS / "servers"
@@ -129,6 +129,7 @@ class RestCatalog(Process):
         self.oauth, self.properties = oauth, dict(properties or {})
         self.warehouse = self.properties.get("warehouse", f"file://{self.folder}/warehouse")
         (self.folder / "tmp").mkdir(exist_ok=True)
+        secrets_in(self.folder / "tokens")
 
     @property
     def url(self):

@@ -12,9 +12,10 @@ import time
 import pytest
 
 from . import canonical, program
+from .leaks import secret
 from .trades import create_trades, insert_trades, offload_trades, through
 
-SECRET = "s3cr3t-pässword"
+SECRET = secret("s3cr3t-pässword")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from . import program
+from .leaks import secret
 
 FILES = sorted((program.ROOT / "tests" / "config").glob("*.yaml"))
 EXAMPLE = program.ROOT / "examples" / "k2.yaml"
@@ -88,7 +89,7 @@ def test_secrets_are_not_shown(tmp_path):
     path.write_text('source: {url: "http://u:${SECRET}@127.0.0.1:8123/k2"}\ncatalog: {warehouse: "file:///srv/cold"}\n'
                     "tables: [{source: t, target: cold.t, cursor: {timestamp: ts}, where: \"a = '${SECRET}'\"}]\n")
     for options in ([], ["--json"], ["--check"], ["-v"]):
-        outcome = program.run("config", path, *options, env={"SECRET": "hunter2"})
+        outcome = program.run("config", path, *options, env={"SECRET": secret("hunter2")})
         assert "hunter2" not in outcome.out + outcome.err
     assert yaml.safe_load(program.run("config", path, env={"SECRET": "x"}).out)["source"]["url"] == "http://u:${SECRET}@127.0.0.1:8123/k2"
     unset = program.run("config", path, code=program.USAGE)

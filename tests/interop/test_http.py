@@ -6,6 +6,7 @@ import time
 import pytest
 
 from . import canonical, clickhouse_rows, program, servers
+from .leaks import secret
 from .trades import create_trades, insert_trades, offload_trades
 
 ROWS = 400_000
@@ -57,7 +58,7 @@ def test_an_increment_reads_only_what_is_new(served, hot, cold, duckdb):
 
 # --- users --------------------------------------------------------------------------------------------------------------
 
-SECRET = "s3cr3t&pass wörd"
+SECRET = secret("s3cr3t&pass wörd")
 
 
 @pytest.mark.parametrize("way", ["variable", "file"])
@@ -92,7 +93,7 @@ def test_a_wrong_password(hot, cold, http_server, password):
 def test_a_password_in_the_url_is_refused_or_hidden(hot, cold, http_server):
     create_trades(hot)
     with http_server(hot) as server:
-        outcome = program.run(*hot.arguments("nope", source=server.url.replace("default@", "default:hunter2@")), code=None)
+        outcome = program.run(*hot.arguments("nope", source=server.url.replace("default@", f"default:{secret('hunter2')}@")), code=None)
     assert outcome.code in (program.FAILED, program.USAGE) and "hunter2" not in outcome.err + outcome.out
 
 

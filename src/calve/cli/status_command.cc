@@ -39,7 +39,7 @@ struct TableStatus {
 std::string SummaryOf(const iceberg::Snapshot* snapshot, const char* key) {
   if (!snapshot) return "0";
   auto found = snapshot->summary.find(key);
-  return found == snapshot->summary.end() ? "" : found->second;
+  return std::string(found == snapshot->summary.end() ? "" : found->second);
 }
 
 TableStatus Look(TargetSide& side, const catalog::TableIdent& ident) {

@@ -53,6 +53,13 @@ void JsonWriter::Field(std::string_view key, const std::map<std::string, std::st
   EndObject();
 }
 
+void JsonWriter::Field(std::string_view key, const StringMap& values) {
+  Key(key);
+  BeginObject();
+  for (const auto& [name, value] : values) Field(name, value);
+  EndObject();
+}
+
 void JsonWriter::Members(std::string_view object) {
   if (object.size() <= 2) return;  // "" or "{}"
   Separate();

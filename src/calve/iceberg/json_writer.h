@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "calve/iceberg/string_map.h"
+
 namespace calve::iceberg {
 
 class JsonWriter {
@@ -27,6 +29,7 @@ class JsonWriter {
   void Field(std::string_view key, int value) { Key(key), Int(value); }
   void Field(std::string_view key, bool value) { Key(key), Bool(value); }
   void Field(std::string_view key, const std::map<std::string, std::string>& values);
+  void Field(std::string_view key, const StringMap& values);
   // Copies the members of `object`, a JSON object; nothing where it is empty.
   void Members(std::string_view object);
 

@@ -24,6 +24,9 @@ void WriteSnapshot(const Snapshot& snapshot, JsonWriter& writer);
 Result<SnapshotRef> ReadSnapshotRef(const JsonNode& node);
 void WriteSnapshotRef(const SnapshotRef& ref, JsonWriter& writer);
 
+// The whole of it: ParseTableMetadata's rules.
+Result<TableMetadata> ReadTableMetadata(const JsonNode& root);
+
 // Values that are no strings (some writers leave numbers and booleans) become their JSON text.
 Result<std::map<std::string, std::string>> ReadStringMap(const JsonNode& node);
 

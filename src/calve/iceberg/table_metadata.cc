@@ -57,6 +57,17 @@ const Snapshot* TableMetadata::CurrentSnapshot() const {
   return current_snapshot_id ? FindSnapshot(*current_snapshot_id) : nullptr;
 }
 
+const Snapshot* TableMetadata::ParentOf(const Snapshot& snapshot) const {
+  if (!snapshot.parent_snapshot_id) return nullptr;
+  // Nearly always the one before: a walk along a long history must not search it at each step.
+  const std::less<> is_before;
+  if (!snapshots.empty() && is_before(&snapshots.front(), &snapshot) && !is_before(&snapshots.back(), &snapshot)) {
+    const Snapshot* older = &snapshot - 1;
+    if (older->snapshot_id == *snapshot.parent_snapshot_id) return older;
+  }
+  return FindSnapshot(*snapshot.parent_snapshot_id);
+}
+
 std::string TableMetadata::Property(const std::string& key, std::string fallback) const {
   auto found = properties.find(key);
   return found == properties.end() ? std::move(fallback) : found->second;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "calve/iceberg/partition_spec.h"
+#include "calve/iceberg/string_map.h"
 
 namespace calve::iceberg {
 
@@ -19,8 +20,8 @@ struct Snapshot {
   int64_t sequence_number = 0;  // 0 in v1
   int64_t timestamp_ms = 0;
   std::string manifest_list;
-  std::vector<std::string> v1_manifests;       // v1 tables may list manifests instead
-  std::map<std::string, std::string> summary;  // "operation" among them
+  std::vector<std::string> v1_manifests;  // v1 tables may list manifests instead
+  StringMap summary;                      // "operation" among them
   std::optional<int> schema_id;
   std::string extra_json;  // members that calve does not know, kept: a JSON object, or empty
 };
@@ -74,6 +75,8 @@ struct TableMetadata {
   const Snapshot* FindSnapshot(int64_t id) const;
   // The snapshot at the tip of `main`; null for a table without one.
   const Snapshot* CurrentSnapshot() const;
+  // The parent; null where it has none, or where it is no longer in the table.
+  const Snapshot* ParentOf(const Snapshot& snapshot) const;
   std::string Property(const std::string& key, std::string fallback) const;
   // kConfig where the property is there and not a number.
   Result<int64_t> IntProperty(const std::string& key, int64_t fallback) const;

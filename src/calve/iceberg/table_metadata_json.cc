@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "calve/iceberg/long_lists.h"
 #include "calve/iceberg/metadata_json.h"
 
 namespace calve::iceberg {
@@ -139,8 +140,10 @@ Status ReadRefs(const JsonNode& root, TableMetadata& metadata) {
   return Status::OK();
 }
 
-Status ReadSnapshots(const JsonNode& root, TableMetadata& metadata) {
-  if (auto snapshots = root.Find("snapshots")) {
+Status ReadSnapshots(const JsonNode& root, TableMetadata& metadata, LongLists& lists) {
+  if (lists.snapshots) {
+    metadata.snapshots = std::move(*lists.snapshots);
+  } else if (auto snapshots = root.Find("snapshots")) {
     ARROW_RETURN_NOT_OK(ReadList(*snapshots, metadata.snapshots, ReadSnapshot));
   }
   std::vector<int64_t> ids;
@@ -156,8 +159,10 @@ Status ReadSnapshots(const JsonNode& root, TableMetadata& metadata) {
   return ReadRefs(root, metadata);
 }
 
-Status ReadLogs(const JsonNode& root, TableMetadata& metadata) {
-  if (auto log = root.Find("snapshot-log")) {
+Status ReadLogs(const JsonNode& root, TableMetadata& metadata, LongLists& lists) {
+  if (lists.snapshot_log) {
+    metadata.snapshot_log = std::move(*lists.snapshot_log);
+  } else if (auto log = root.Find("snapshot-log")) {
     ARROW_RETURN_NOT_OK(ReadList(*log, metadata.snapshot_log, [](const JsonNode& node) -> Result<SnapshotLogEntry> {
       SnapshotLogEntry entry;
       ARROW_ASSIGN_OR_RAISE(entry.timestamp_ms, node.GetInt64("timestamp-ms"));
@@ -239,25 +244,36 @@ void WriteLogs(const TableMetadata& metadata, JsonWriter& writer) {
   });
 }
 
-}  // namespace
-
-Result<TableMetadata> ParseTableMetadata(std::string_view json) {
-  ARROW_ASSIGN_OR_RAISE(nlohmann::json document, ParseJson(json));
-  JsonNode root(document);
+Result<TableMetadata> ReadTableMetadata(const JsonNode& root, LongLists lists) {
   ARROW_RETURN_NOT_OK(root.ExpectObject());
   TableMetadata metadata;
   ARROW_RETURN_NOT_OK(ReadScalars(root, metadata));
   ARROW_RETURN_NOT_OK(ReadSchemas(root, metadata));
   ARROW_RETURN_NOT_OK(ReadSpecs(root, metadata));
   ARROW_RETURN_NOT_OK(ReadSortOrders(root, metadata));
-  ARROW_RETURN_NOT_OK(ReadSnapshots(root, metadata));
-  ARROW_RETURN_NOT_OK(ReadLogs(root, metadata));
+  ARROW_RETURN_NOT_OK(ReadSnapshots(root, metadata, lists));
+  ARROW_RETURN_NOT_OK(ReadLogs(root, metadata, lists));
   metadata.extra_json = root.Rest(kMembers);
   return metadata;
 }
 
+}  // namespace
+
+Result<TableMetadata> ReadTableMetadata(const JsonNode& root) { return ReadTableMetadata(root, {}); }
+
+Result<TableMetadata> ParseTableMetadata(std::string_view json) {
+  if (auto lists = TakeLongLists(json)) {
+    auto document = ParseJson(lists->rest);
+    if (document.ok()) return ReadTableMetadata(JsonNode(*document), std::move(*lists));
+  }
+  ARROW_ASSIGN_OR_RAISE(nlohmann::json document, ParseJson(json));
+  return ReadTableMetadata(JsonNode(document));
+}
+
 std::string WriteTableMetadata(const TableMetadata& metadata) {
+  constexpr size_t kSnapshotBytes = 1200;
   JsonWriter writer;
+  writer.text().reserve(metadata.snapshots.size() * kSnapshotBytes + 16'384);
   writer.BeginObject();
   writer.Field("format-version", metadata.format_version);
   if (!metadata.table_uuid.empty()) writer.Field("table-uuid", metadata.table_uuid);

@@ -120,7 +120,7 @@ TableMetadata MetadataWithSnapshots(int count) {
     snapshot.manifest_list = fmt::format("file:///srv/cold/trades/metadata/snap-{}-1-d20125c8-7284-442c.avro", i);
     snapshot.summary = {{"operation", "append"}, {"calve.window-to", "2024-08-09T00:15:00.000000Z"}};
     for (int k = 0; k < 18; ++k)
-      snapshot.summary[fmt::format("total-something-or-other-{}", k)] = fmt::format("{}", i * k);
+      snapshot.summary.Set(fmt::format("total-something-or-other-{}", k), fmt::format("{}", i * k));
     snapshot.schema_id = 0;
     metadata.snapshot_log.push_back({snapshot.timestamp_ms, i});
     metadata.metadata_log.push_back(

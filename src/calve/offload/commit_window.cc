@@ -34,7 +34,7 @@ class Committer {
   Result<CommittedWindow> Run() {
     const LoadedTable& planned = commit_.planned_on;
     ARROW_ASSIGN_OR_RAISE(RetryPolicy policy, PolicyOf(planned.metadata));
-    LoadedTable table = planned;
+    LoadedTable table;  // as it was reloaded; a long history is not copied for the first try
     const TimestampMicros began = clock_.Now();
     Status last;
     for (int attempt = 1; policy.MayTry(attempt, (clock_.Now() - began) / 1000); ++attempt) {
@@ -52,7 +52,7 @@ class Committer {
         if (!next.ok()) return GiveUp(next.status());
         if (*next != NextStep::kTryAgain) return Settle(*next, table);
       }
-      last = TryOnce(table.metadata);
+      last = TryOnce(attempt == 1 ? planned.metadata : table.metadata);
       if (last.ok()) return Done(*committed_);
       ErrorKind kind = KindOf(last);
       if (kind == ErrorKind::kUnknownOutcome) unknown_ = true;

@@ -77,7 +77,7 @@ class CommitWindowTest : public testing::Test {
   std::string TotalRecords() {
     auto loaded = *hadoop_->LoadTable(ident_);
     const iceberg::Snapshot* tip = loaded.metadata.CurrentSnapshot();
-    return tip ? tip->summary.at("total-records") : "none";
+    return std::string(tip ? tip->summary.at("total-records") : "none");
   }
   size_t MetadataFiles() { return file_io_->List(table_.metadata.location + "/metadata")->size(); }
 

@@ -172,8 +172,8 @@ class ChunkedLoad : public OffloadCycle {
     std::vector<std::string> out;
     for (const iceberg::Snapshot& snapshot : place_.Load().metadata.snapshots) {
       const auto from = snapshot.summary.find("calve.window-from");
-      out.push_back((from == snapshot.summary.end() ? "" : from->second) + " " +
-                    snapshot.summary.at("calve.window-to") + " " + snapshot.summary.at("calve.rows"));
+      out.push_back(fmt::format("{} {} {}", from == snapshot.summary.end() ? "" : from->second,
+                                snapshot.summary.at("calve.window-to"), snapshot.summary.at("calve.rows")));
     }
     return out;
   }

@@ -91,7 +91,7 @@ Status CheckColdSince(const iceberg::TableMetadata& now, const std::string& tabl
                       step->snapshot_id, operation == step->summary.end() ? "no operation" : operation->second),
           kRemedy);
     }
-    step = step->parent_snapshot_id ? now.FindSnapshot(*step->parent_snapshot_id) : nullptr;
+    step = now.ParentOf(*step);
   }
   return MakeError(ErrorKind::kConflict,
                    fmt::format("the cold snapshot {}, which was verified, is no longer on main: it was rolled back or "

@@ -145,11 +145,11 @@ TEST_F(CheckColdSinceTest, TheTipAndAppendsOnIt) {
 TEST_F(CheckColdSinceTest, OthersMayOnlyAppend) {
   for (const char* operation : {"overwrite", "delete", "replace", "what"}) {
     auto changed = metadata_;
-    AddSnapshotOnMain(changed, 3, {}).summary["operation"] = operation;
+    AddSnapshotOnMain(changed, 3, {}).summary.Set("operation", operation);
     Status status = CheckColdSince(changed, changed.table_uuid, 2);
     EXPECT_EQ(KindOf(status), ErrorKind::kConflict) << operation;
     EXPECT_THAT(MessageOf(status), HasSubstr(operation));
-    changed.snapshots.back().summary["calve.commit-id"] = "x";
+    changed.snapshots.back().summary.Set("calve.commit-id", "x");
     EXPECT_TRUE(CheckColdSince(changed, changed.table_uuid, 2).ok()) << operation;
   }
 }

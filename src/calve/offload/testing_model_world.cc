@@ -60,8 +60,11 @@ void ModelWorld::ForeignRewrite() {
   snapshot.snapshot_id = RandomPositiveInt64();
   snapshot.sequence_number = metadata->last_sequence_number + 1;
   snapshot.timestamp_ms = std::max(metadata->last_updated_ms, place_.clock.Now() / 1000);
-  std::erase_if(snapshot.summary, [](const auto& entry) { return entry.first.starts_with("calve."); });
-  snapshot.summary["operation"] = "replace";
+  iceberg::StringMap summary = {{"operation", "replace"}};
+  for (const auto& [key, value] : snapshot.summary) {
+    if (key != "operation" && !key.starts_with("calve.")) summary.Set(key, value);
+  }
+  snapshot.summary = std::move(summary);
   Status done = Commit(
       {iceberg::AddSnapshot{snapshot}, iceberg::SetSnapshotRef{"main", {snapshot.snapshot_id, true, {}, {}, {}}}});
   ASSERT_TRUE(done.ok()) << done.ToString();

@@ -13,10 +13,10 @@ Status BadKey(const std::string& where, const std::string& key, const std::strin
                    "Something other than calve changed it; roll main back to the snapshot before, or set it right.");
 }
 
-Result<CommitStamp> ParseStamp(const Keys& keys, const std::string& where) {
+Result<CommitStamp> ParseStamp(const iceberg::StringMap& keys, const std::string& where) {
   auto get = [&](const char* key) {
     auto found = keys.find(key);
-    return found == keys.end() ? std::string() : found->second;
+    return std::string(found == keys.end() ? "" : found->second);
   };
   auto integer = [&](const char* key, int64_t& out) {
     std::string text = get(key);
@@ -110,7 +110,7 @@ Result<std::optional<Watermark>> ReadWatermark(const iceberg::TableMetadata& met
       return Watermark{stamp, oldest->snapshot_id, false};
     }
     if (!oldest->parent_snapshot_id) return std::nullopt;  // the history is whole, and calve is not in it
-    const iceberg::Snapshot* parent = metadata.FindSnapshot(*oldest->parent_snapshot_id);
+    const iceberg::Snapshot* parent = metadata.ParentOf(*oldest);
     if (!parent) break;
     oldest = parent;
   }
@@ -148,7 +148,7 @@ std::optional<CommitTrace> FindCommit(const iceberg::TableMetadata& metadata, co
   for (size_t i = 0; step && i < metadata.snapshots.size(); ++i) {
     if (has_id(*step)) return CommitTrace{step->snapshot_id, true, true};
     oldest = step;
-    step = step->parent_snapshot_id ? metadata.FindSnapshot(*step->parent_snapshot_id) : nullptr;
+    step = metadata.ParentOf(*step);
   }
   for (const iceberg::Snapshot& snapshot : metadata.snapshots) {
     if (has_id(snapshot)) return CommitTrace{snapshot.snapshot_id, false, true};
@@ -157,7 +157,7 @@ std::optional<CommitTrace> FindCommit(const iceberg::TableMetadata& metadata, co
   if (property.ok() && *property && (*property)->keys["calve.commit-id"] == commit_id) {
     // Its snapshot has expired. It was main's if it is older than what is left of main's history (as ReadWatermark has
     // it), and not if that history is whole: then main was rolled back to before it.
-    const bool cut_off = oldest && oldest->parent_snapshot_id && !metadata.FindSnapshot(*oldest->parent_snapshot_id);
+    const bool cut_off = oldest && oldest->parent_snapshot_id && !metadata.ParentOf(*oldest);
     const bool is_parent = cut_off && oldest->parent_snapshot_id == (*property)->snapshot_id;
     return CommitTrace{(*property)->snapshot_id, cut_off && (*property)->sequence_number < oldest->sequence_number,
                        is_parent || !cut_off};

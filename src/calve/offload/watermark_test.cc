@@ -100,7 +100,7 @@ TEST(Watermark, IsNotGuessedAfterARollbackAndAnExpiry) {
 
 TEST(Watermark, ThatDoesNotParseIsCorruptNotIgnored) {
   auto metadata = TwoCommits();
-  metadata.snapshots.back().summary["calve.window-to"] = "yesterday";
+  metadata.snapshots.back().summary.Set("calve.window-to", "yesterday");
   EXPECT_EQ(KindOf(ReadWatermark(metadata).status()), ErrorKind::kCorrupt);
   metadata = TwoCommits();
   AddSnapshotOnMain(metadata, 3, {});

@@ -47,7 +47,9 @@ class OverwriteTest : public ::testing::Test {
     }
     return lines;
   }
-  std::string Total(const TableMetadata& table, const char* key) { return table.CurrentSnapshot()->summary.at(key); }
+  std::string Total(const TableMetadata& table, const char* key) {
+    return std::string(table.CurrentSnapshot()->summary.at(key));
+  }
 
   // Days 1, 2, … hold the files named, one append each.
   TableMetadata TableOf(const std::vector<std::string>& names,

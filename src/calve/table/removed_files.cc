@@ -64,8 +64,7 @@ Result<int64_t> RemovedFiles::PlannedSequenceNumber(const TableMetadata& base) c
   // Bounded, should a chain of parents in damaged metadata lead back to itself.
   for (size_t i = 0; snapshot != nullptr && i < base.snapshots.size(); ++i) {
     if (snapshot->snapshot_id == planned_snapshot_id_) return snapshot->sequence_number;
-    if (!snapshot->parent_snapshot_id) break;
-    snapshot = base.FindSnapshot(*snapshot->parent_snapshot_id);
+    snapshot = base.ParentOf(*snapshot);
   }
   return MakeError(
       ErrorKind::kConflict,

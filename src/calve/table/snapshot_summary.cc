@@ -13,7 +13,7 @@ using iceberg::ManifestFile;
 
 namespace {
 
-std::optional<int64_t> CountIn(const std::map<std::string, std::string>& summary, const char* key) {
+std::optional<int64_t> CountIn(const iceberg::StringMap& summary, const char* key) {
   const auto found = summary.find(key);
   if (found == summary.end()) return std::nullopt;
   int64_t value = 0;

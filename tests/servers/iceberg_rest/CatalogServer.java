@@ -37,6 +37,8 @@ import org.eclipse.jetty.server.ServerConnector;
  * Apache Iceberg's REST catalog for tests, as its RESTCatalogServer serves it, over a JdbcCatalog in SQLite. Differs from that program in
  * three things: it listens on loopback alone, it notes every request in DIR/requests.log, and where it has a client's secret it asks for it.
  *
+ * All tokens that it hands out are noted in DIR/tokens.
+ *
  * <p>CatalogServer DIR PORT [KEY=VALUE...]: prints "READY PORT" when it listens (PORT 0: any free one). Warehouse and database are
  * below DIR and survive a restart. Keys are the catalog's properties (warehouse=s3://..., s3.endpoint=..., include-credentials=true), and:
  * oauth.client (the id; its secret is in the environment as OAUTH_SECRET), oauth.seconds (how long a token is good for, 3600),
@@ -57,7 +59,7 @@ public final class CatalogServer {
       properties.put(pair[0], pair[1]);
     }
     Files.createDirectories(folder.resolve("warehouse"));
-    OAuth oauth = new OAuth(properties);
+    OAuth oauth = new OAuth(properties, folder.resolve("tokens"));
     Catalog catalog = CatalogUtil.buildIcebergCatalog("rest_backend", properties, new Configuration());
 
     ServletContextHandler context = new ServletContextHandler(ServletContextHandler.NO_SESSIONS);
@@ -75,6 +77,10 @@ public final class CatalogServer {
     server.join();
   }
 
+  private static synchronized void append(Path file, String line) throws IOException {
+    Files.writeString(file, line, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+  }
+
   /** One line for each request that was answered: method, target, status. */
   private static final class RequestLog extends HttpFilter {
     private final transient Path file;
@@ -88,9 +94,7 @@ public final class CatalogServer {
       chain.doFilter(request, response);
       String query = request.getQueryString() == null ? "" : "?" + request.getQueryString();
       String line = request.getMethod() + " " + request.getRequestURI() + query + " " + response.getStatus() + "\n";
-      synchronized (this) {
-        Files.writeString(file, line, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-      }
+      append(file, line);
     }
   }
 
@@ -102,7 +106,10 @@ public final class CatalogServer {
     private final int expiredStatus;
     private final transient Map<String, Long> tokens = new ConcurrentHashMap<>(); // until when, in milliseconds
 
-    OAuth(Map<String, String> properties) {
+    private final transient Path file;
+
+    OAuth(Map<String, String> properties, Path file) {
+      this.file = file;
       client = properties.get("oauth.client");
       seconds = Long.parseLong(properties.getOrDefault("oauth.seconds", "3600"));
       expiredStatus = Integer.parseInt(properties.getOrDefault("oauth.expired-status", "419"));
@@ -154,6 +161,7 @@ public final class CatalogServer {
       }
       String token = UUID.randomUUID().toString();
       tokens.put(token, System.currentTimeMillis() + seconds * 1000);
+      append(file, token + "\n");
       answer(response, 200, "{\"access_token\":\"" + token + "\",\"token_type\":\"bearer\",\"expires_in\":" + seconds
           + ",\"issued_token_type\":\"urn:ietf:params:oauth:token-type:access_token\"}");
     }
