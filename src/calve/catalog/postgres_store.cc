@@ -98,7 +98,7 @@ Status PostgresStore::MakeMissingTables() {
   };
   Status made = make();
   // Somebody made it at the same moment.
-  if (!made.ok() && (state == postgres::kUniqueViolation || state == postgres::kDuplicateTable)) made = make();
+  if (!made.ok() && postgres::IsMadeMeanwhile(state)) made = make();
   return made;
 }
 

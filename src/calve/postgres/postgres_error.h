@@ -12,7 +12,13 @@ namespace calve::postgres {
 // The SQLSTATEs (PostgreSQL's manual, appendix A) that callers act upon.
 inline constexpr std::string_view kUndefinedTable = "42P01";
 inline constexpr std::string_view kDuplicateTable = "42P07";
+inline constexpr std::string_view kDuplicateObject = "42710";
 inline constexpr std::string_view kUniqueViolation = "23505";
+
+// By a CREATE … IF NOT EXISTS of what another session makes at the same moment: the table, its row type or its entry.
+inline bool IsMadeMeanwhile(std::string_view state) {
+  return state == kDuplicateTable || state == kDuplicateObject || state == kUniqueViolation;
+}
 inline constexpr std::string_view kInsufficientPrivilege = "42501";
 
 // `database`: its name for messages. An empty state is an error of libpq's own: the kind is kRetry.

@@ -60,7 +60,7 @@ Status Session::Prepare() {
   Status prepared = TryOnce(options_.prepare, committing);
   // Another program made the same at the same moment.
   const std::string state = connection_->state();
-  if (!prepared.ok() && (state == kUniqueViolation || state == kDuplicateTable)) {
+  if (!prepared.ok() && IsMadeMeanwhile(state)) {
     prepared = TryOnce(options_.prepare, committing);
   }
   return prepared.ok() || MessageOf(prepared).starts_with(name_) ? prepared : WithContext(prepared, name_);
