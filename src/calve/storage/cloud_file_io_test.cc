@@ -59,7 +59,11 @@ TEST_P(CloudRealServer, AnUploadThatIsGivenUpLeavesNothing) {
 }
 
 TEST_P(CloudRealServer, AFileThatCameMeanwhileStays) {
-  for (const size_t bytes : {size_t{10}, size_t{3'000'000}}) {
+  // Azurite takes parts that were not put together yet for a file (Azure itself does not), so that there nobody else
+  // could make one beside an upload under way.
+  const std::vector<size_t> sizes =
+      GetParam() == "Azurite" ? std::vector<size_t>{10} : std::vector<size_t>{10, 3'000'000};
+  for (const size_t bytes : sizes) {
     auto out = io().OpenOutput(At("twice")).ValueOrDie();
     ASSERT_TRUE(out->Write(std::string(bytes, 'x')).ok());
     ASSERT_TRUE(io().WriteNew(At("twice"), "theirs").ok());
