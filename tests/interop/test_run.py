@@ -266,6 +266,8 @@ def test_properties_and_comments_of_a_table_that_exists(any_cold, hot):
     config = Configuration(hot).write(table)
     config.run("--until", minute(5))
     hot.execute("ALTER TABLE t COMMENT COLUMN n 'how many'", "ALTER TABLE t COMMENT COLUMN ts 'since when'")
+    assert config.run("--until", minute(6))["t"]["notes"] == [] and len(any_cold.table("t").metadata["schemas"]) == 1, "comments alone are no change"
+    hot.execute("ALTER TABLE t ADD COLUMN more UInt8")
     config.write({**table, "properties": {"owner": "b", "history.expire.min-snapshots-to-keep": "9"}})
     preview = config.run("--until", minute(9), "--dry-run")["t"]["notes"]
     for words in ("property owner is set", "property history.expire.min-snapshots-to-keep is set", "column n of the target gets ClickHouse's comment"):
@@ -276,7 +278,7 @@ def test_properties_and_comments_of_a_table_that_exists(any_cold, hot):
     kept = {"owner": "b", "history.expire.min-snapshots-to-keep": "9", "write.parquet.compression-level": "5"}
     assert kept.items() <= metadata["properties"].items()
     docs = {field["name"]: field.get("doc") for field in metadata["schemas"][-1]["fields"]}
-    assert docs == {"ts": "when", "n": "how many"}, "a comment that is there stays"
+    assert docs == {"ts": "when", "n": "how many", "more": None}, "a comment that is there stays"
     assert config.run("--until", minute(9))["t"]["notes"] == []
     told = config.write({**table, "properties": {"calve.watermark": "{}"}}).run(code=program.USAGE)
     assert "calve.watermark is calve's own" in told["t"]["error"]["message"]

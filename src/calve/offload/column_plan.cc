@@ -187,6 +187,21 @@ iceberg::Schema NewSchema(const std::vector<SelectedColumn>& columns) {
   return schema;
 }
 
+namespace {
+
+// Columns that have none get ClickHouse's, with a change that is made anyway: they alone are worth no commit to a table
+// that somebody else may have made.
+void AddComments(const std::vector<SelectedColumn>& columns, TargetMatch& match) {
+  for (const SelectedColumn& column : columns) {
+    const auto field = std::ranges::find(match.schema.fields, column.name, &NestedField::name);
+    if (field == match.schema.fields.end() || !field->doc.empty() || column.comment.empty()) continue;
+    field->doc = column.comment;
+    match.notes.push_back(fmt::format("column {} of the target gets ClickHouse's comment", column.name));
+  }
+}
+
+}  // namespace
+
 Result<TargetMatch> MatchTarget(const std::vector<SelectedColumn>& columns, const iceberg::TableMetadata& target,
                                 const ColumnOptions& options) {
   TargetMatch match;
@@ -224,11 +239,6 @@ Result<TargetMatch> MatchTarget(const std::vector<SelectedColumn>& columns, cons
     } else if (fit.field.required != field->required) {
       match.notes.push_back(fmt::format("column {} is made optional in the target", column.name));
     }
-    // A comment that somebody gave the target's column stays.
-    if (field->doc.empty() && !column.comment.empty()) {
-      fit.field.doc = column.comment;
-      match.notes.push_back(fmt::format("column {} of the target gets ClickHouse's comment", column.name));
-    }
     *field = fit.field;
     match.columns.push_back(fit.column);
   }
@@ -246,6 +256,7 @@ Result<TargetMatch> MatchTarget(const std::vector<SelectedColumn>& columns, cons
     match.notes.push_back(fmt::format("column {} is made optional in the target: the source lacks it", field.name));
   }
   match.schema_changed = !iceberg::SameFields(match.schema, target.schema());
+  if (match.schema_changed) AddComments(columns, match);
   return match;
 }
 
