@@ -214,13 +214,7 @@ void WriteSpecs(const TableMetadata& metadata, JsonWriter& writer) {
     WritePartitionFields(metadata.spec(), writer);
   }
   writer.Field("default-spec-id", metadata.default_spec_id);
-  WriteList(writer, "partition-specs", metadata.partition_specs, [](const PartitionSpec& spec, JsonWriter& out) {
-    out.BeginObject();
-    out.Field("spec-id", spec.spec_id);
-    out.Key("fields");
-    WritePartitionFields(spec, out);
-    out.EndObject();
-  });
+  WriteList(writer, "partition-specs", metadata.partition_specs, WritePartitionSpec);
   writer.Field("last-partition-id", metadata.last_partition_id);
 }
 
@@ -241,9 +235,7 @@ void WriteLogs(const TableMetadata& metadata, JsonWriter& writer) {
 
 }  // namespace
 
-Result<TableMetadata> ParseTableMetadata(std::string_view json) {
-  ARROW_ASSIGN_OR_RAISE(nlohmann::json document, ParseJson(json));
-  JsonNode root(document);
+Result<TableMetadata> ReadTableMetadata(const JsonNode& root) {
   ARROW_RETURN_NOT_OK(root.ExpectObject());
   TableMetadata metadata;
   ARROW_RETURN_NOT_OK(ReadScalars(root, metadata));
@@ -254,6 +246,11 @@ Result<TableMetadata> ParseTableMetadata(std::string_view json) {
   ARROW_RETURN_NOT_OK(ReadLogs(root, metadata));
   metadata.extra_json = root.Rest(kMembers);
   return metadata;
+}
+
+Result<TableMetadata> ParseTableMetadata(std::string_view json) {
+  ARROW_ASSIGN_OR_RAISE(nlohmann::json document, ParseJson(json));
+  return ReadTableMetadata(JsonNode(document));
 }
 
 std::string WriteTableMetadata(const TableMetadata& metadata) {
