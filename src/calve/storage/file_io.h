@@ -10,6 +10,10 @@
 #include <vector>
 
 #include "calve/base/error.h"
+#include "calve/base/stop.h"
+#include "calve/base/time.h"
+#include "calve/storage/storage_credentials.h"
+#include "calve/storage/store_options.h"
 
 namespace calve::storage {
 
@@ -44,8 +48,22 @@ class FileIO {
   virtual Result<std::vector<std::string>> ListFolders(const std::string& location) = 0;
 };
 
-// For file:// and plain paths; other schemes: kUnsupported, naming the scheme.
-Result<std::unique_ptr<FileIO>> OpenFileIO(const std::string& warehouse);
+// Serves every location by its scheme, so that a table may lie elsewhere than the warehouse: none and file by the local
+// file system. A store is opened when its first location is asked for; other schemes: kUnsupported, naming the scheme.
+// `credentials`, where given, are asked for a location before the chain of `options`. All that is not null must outlive
+// it. A stop ends transfers of data and waits before another try; small calls go on, bounded by their time-outs, so
+// that the step at hand can be finished or undone.
+struct FileIOContext {
+  StoreOptions options = {};
+  StorageCredentials* credentials = nullptr;
+  const StopToken* stop = nullptr;  // null: nothing stops it
+  const Clock* clock = nullptr;     // null: the system's
+};
+Result<std::unique_ptr<FileIO>> OpenFileIO(const FileIOContext& context);
+// The same, once it is certain that `warehouse` is a location that it can serve. Nothing is read or written.
+Result<std::unique_ptr<FileIO>> OpenFileIO(const std::string& warehouse, const FileIOContext& context = {});
+// OK where `location` has a scheme that is served and is well formed; else as OpenFileIO says.
+Status CheckLocation(const std::string& location);
 
 // Where the location is a local file, its path; empty otherwise.
 std::string LocalPath(std::string_view location);
