@@ -19,9 +19,9 @@ struct Secret {
 };
 
 struct RestOptions {
-  std::string uri;    // http(s)://host:port/path: "/v1/config" follows on it
-  Secret credential;  // OAuth2's client credentials: "id:secret"
-  Secret token;       // in place of them: a bearer token as it is
+  std::string uri;                // http(s)://host:port/path: "/v1/config" follows on it
+  Secret credential;              // OAuth2's client credentials: "id:secret"
+  Secret token;                   // in place of them: a bearer token as it is
   std::string oauth2_server_uri;  // who gives tokens; empty: the catalog itself, at v1/oauth/tokens
   std::string scope = "catalog";  // of the token; may be empty
   std::string audience, resource;

@@ -219,6 +219,21 @@ TEST_P(CatalogConformance, ADroppedTableIsForgottenAndItsFilesStay) {
   EXPECT_EQ(catalog_->LoadTable(ident_)->metadata.Property("k", "none"), "none");
 }
 
+TEST_P(CatalogConformance, ATableIsTakenOverWithItsFiles) {
+  LoadedTable table = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  ASSERT_TRUE(AppendRetrying(*catalog_, ident_).ok());
+  table = catalog_->LoadTable(ident_).ValueOrDie();
+  const TableIdent other{{"colder"}, "trades"};
+  auto taken = catalog_->RegisterTable(other, table.metadata_location);
+  if (KindOf(taken.status()) == ErrorKind::kUnsupported) return;
+  ASSERT_TRUE(taken.ok()) << taken.status().ToString();
+  LoadedTable loaded = place_->Open()->LoadTable(other).ValueOrDie();
+  EXPECT_EQ(loaded.metadata_location, table.metadata_location);
+  EXPECT_EQ(loaded.metadata.table_uuid, table.metadata.table_uuid);
+  EXPECT_THAT(SnapshotChain(loaded.metadata), SizeIs(1));
+  EXPECT_EQ(KindOf(catalog_->RegisterTable(other, table.metadata_location).status()), ErrorKind::kAlreadyExists);
+}
+
 TEST_P(CatalogConformance, NamesWithOddCharactersAreTakenAsTheyAre) {
   std::vector<TableIdent> idents;
   for (const char* name :
@@ -245,6 +260,7 @@ TEST_P(CatalogConformance, NamesThatLeadElsewhereAreRefused) {
 }
 
 TEST_P(CatalogConformance, CorruptMetadataIsNamedAndLeftAlone) {
+  if (!place_->reads_metadata()) return;
   LoadedTable table = catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
   const std::string whole = place_->local.Read(table.metadata_location).ValueOrDie();
   std::vector<std::string> broken{"", "{}", "null", "[]", "not json", "\x1f\x8b\x08", std::string(100, '\0')};

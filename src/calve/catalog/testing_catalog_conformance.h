@@ -34,6 +34,8 @@ struct CatalogPlace {
   virtual ~CatalogPlace() = default;
   // One more catalog object on the same place, as another process would have it.
   virtual std::unique_ptr<Catalog> Open() = 0;
+  // False where a server reads and writes the metadata files: then what is in them is the server's to judge.
+  virtual bool reads_metadata() const { return true; }
 
   storage::TempDir dir;
   ShiftedClock clock;

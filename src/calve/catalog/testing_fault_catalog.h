@@ -66,6 +66,9 @@ class FaultInjectingCatalog : public Catalog {
   Status DropTable(const TableIdent& ident) override {
     return Guard("drop-table", ident, [&] { return inner_.DropTable(ident); });
   }
+  Result<LoadedTable> RegisterTable(const TableIdent& ident, const std::string& metadata_location) override {
+    return Guard("register-table", ident, [&] { return inner_.RegisterTable(ident, metadata_location); });
+  }
 
  private:
   template <typename Call>
