@@ -180,7 +180,7 @@ TEST_F(RestCatalogTest, ReadsAreTriedAgain) {
 TEST_F(RestCatalogTest, WhereNobodyListensNothingHappened) {
   RestOptions options = place_.options;
   {
-    TestingRestServer gone([] { return nullptr; });
+    FakeRestServer gone([] { return nullptr; });
     options.uri = gone.url();
   }
   auto catalog = RestCatalog::Make(options, "", nullptr, place_.clock, place_.stop).ValueOrDie();

@@ -7,7 +7,7 @@
 
 #include "calve/catalog/rest_catalog.h"
 #include "calve/catalog/testing_catalog_conformance.h"
-#include "calve/catalog/testing_rest_server.h"
+#include "calve/catalog/testing_fake_rest_server.h"
 
 namespace calve::catalog {
 
@@ -33,7 +33,7 @@ struct RestPlace : CatalogPlace {
   StopToken stop;
   RestOptions options;
   std::string warehouse;
-  TestingRestServer server;
+  FakeRestServer server;
 };
 
 }  // namespace calve::catalog

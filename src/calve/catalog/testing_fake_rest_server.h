@@ -54,11 +54,11 @@ struct RestServerOptions {
   int64_t token_lifetime_seconds = 3600;
 };
 
-class TestingRestServer {
+class FakeRestServer {
  public:
   // `open` makes a catalog on what is there now, for each request.
   using OpenInner = std::function<std::unique_ptr<Catalog>()>;
-  explicit TestingRestServer(OpenInner open, RestServerOptions options = {});
+  explicit FakeRestServer(OpenInner open, RestServerOptions options = {});
 
   std::string url() const { return server_->url(""); }
   std::vector<http::SeenRequest> seen() const { return server_->seen(); }

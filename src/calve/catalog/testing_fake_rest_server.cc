@@ -1,4 +1,4 @@
-#include "calve/catalog/testing_rest_server.h"
+#include "calve/catalog/testing_fake_rest_server.h"
 
 #include <fmt/format.h>
 
@@ -90,13 +90,13 @@ std::string FormValue(const std::string& form, const std::string& name) {
 
 }  // namespace
 
-TestingRestServer::TestingRestServer(OpenInner open, RestServerOptions options)
+FakeRestServer::FakeRestServer(OpenInner open, RestServerOptions options)
     : open_(std::move(open)), options_(std::move(options)) {
   server_ = std::make_unique<http::TestingHttpServer>(
       [this](const SeenRequest& request, HttpAnswer& answer) { Handle(request, answer); });
 }
 
-std::vector<SeenRequest> TestingRestServer::Seen(const std::string& method, const std::string& target_end) const {
+std::vector<SeenRequest> FakeRestServer::Seen(const std::string& method, const std::string& target_end) const {
   std::vector<SeenRequest> found;
   for (SeenRequest& request : server_->seen()) {
     const bool matches = request.target.ends_with(target_end) || PathOf(request).ends_with(target_end);
@@ -105,17 +105,17 @@ std::vector<SeenRequest> TestingRestServer::Seen(const std::string& method, cons
   return found;
 }
 
-void TestingRestServer::SetFaults(std::function<RestFault(const SeenRequest&)> faults) {
+void FakeRestServer::SetFaults(std::function<RestFault(const SeenRequest&)> faults) {
   std::lock_guard lock(mutex_);
   faults_ = std::move(faults);
 }
 
-void TestingRestServer::FailChanges(std::vector<RestFault> faults) {
+void FakeRestServer::FailChanges(std::vector<RestFault> faults) {
   std::lock_guard lock(mutex_);
   change_faults_ = std::move(faults);
 }
 
-void TestingRestServer::LetArrive() {
+void FakeRestServer::LetArrive() {
   std::vector<SeenRequest> held;
   {
     std::lock_guard lock(mutex_);
@@ -124,12 +124,12 @@ void TestingRestServer::LetArrive() {
   for (const SeenRequest& request : held) Do(request);
 }
 
-void TestingRestServer::ExpireTokens() {
+void FakeRestServer::ExpireTokens() {
   std::lock_guard lock(mutex_);
   tokens_.clear();
 }
 
-RestFault TestingRestServer::NextFault(const SeenRequest& request) {
+RestFault FakeRestServer::NextFault(const SeenRequest& request) {
   std::function<RestFault(const SeenRequest&)> faults;
   {
     std::lock_guard lock(mutex_);
@@ -143,7 +143,7 @@ RestFault TestingRestServer::NextFault(const SeenRequest& request) {
   return faults ? faults(request) : RestFault();
 }
 
-void TestingRestServer::Handle(const SeenRequest& request, HttpAnswer& answer) {
+void FakeRestServer::Handle(const SeenRequest& request, HttpAnswer& answer) {
   using Kind = RestFault::Kind;
   const bool is_token = PathOf(request).ends_with("/oauth/tokens");
   const RestFault fault = is_token ? RestFault() : NextFault(request);
@@ -173,7 +173,7 @@ void TestingRestServer::Handle(const SeenRequest& request, HttpAnswer& answer) {
 }
 
 // What was answered for good is answered again; a server's failure is not kept.
-TestingRestServer::Answer TestingRestServer::DoOnce(const SeenRequest& request) {
+FakeRestServer::Answer FakeRestServer::DoOnce(const SeenRequest& request) {
   const auto key = request.headers.find("idempotency-key");
   if (!options_.takes_idempotency_keys || key == request.headers.end()) return Do(request);
   {
@@ -187,13 +187,13 @@ TestingRestServer::Answer TestingRestServer::DoOnce(const SeenRequest& request) 
   return done;
 }
 
-TestingRestServer::Answer TestingRestServer::Refusal(int status, const std::string& type, const std::string& message) {
+FakeRestServer::Answer FakeRestServer::Refusal(int status, const std::string& type, const std::string& message) {
   json body;
   body["error"] = {{"message", message}, {"type", type}, {"code", status}};
   return {status, body.dump(), ""};
 }
 
-TestingRestServer::Answer TestingRestServer::Failure(const Status& status, bool is_create) {
+FakeRestServer::Answer FakeRestServer::Failure(const Status& status, bool is_create) {
   const std::string message = MessageOf(status);
   switch (KindOf(status)) {
     case ErrorKind::kConflict:
@@ -213,7 +213,7 @@ TestingRestServer::Answer TestingRestServer::Failure(const Status& status, bool 
   }
 }
 
-TestingRestServer::Answer TestingRestServer::TableAnswer(const Result<LoadedTable>& table, bool is_create) const {
+FakeRestServer::Answer FakeRestServer::TableAnswer(const Result<LoadedTable>& table, bool is_create) const {
   if (!table.ok()) return Failure(table.status(), is_create);
   json body;
   body["metadata-location"] = table->metadata_location;
@@ -235,7 +235,7 @@ TestingRestServer::Answer TestingRestServer::TableAnswer(const Result<LoadedTabl
   return {200, body.dump(), ""};
 }
 
-std::optional<TestingRestServer::Answer> TestingRestServer::CheckAccess(const SeenRequest& request) {
+std::optional<FakeRestServer::Answer> FakeRestServer::CheckAccess(const SeenRequest& request) {
   if (options_.credential.empty()) return std::nullopt;
   const auto header = request.headers.find("authorization");
   if (header == request.headers.end()) return Refusal(401, "NotAuthorizedException", "who are you?");
@@ -244,7 +244,7 @@ std::optional<TestingRestServer::Answer> TestingRestServer::CheckAccess(const Se
   return Refusal(419, "AuthenticationTimeoutException", "expired: " + header->second);
 }
 
-TestingRestServer::Answer TestingRestServer::GiveToken(const SeenRequest& request) {
+FakeRestServer::Answer FakeRestServer::GiveToken(const SeenRequest& request) {
   const std::string who = FormValue(request.body, "client_id") + ":" + FormValue(request.body, "client_secret");
   if (who != options_.credential || FormValue(request.body, "grant_type") != "client_credentials") {
     return {401, json{{"error", "invalid_client"}, {"error_description", "I do not know " + who}}.dump(), ""};
@@ -259,7 +259,7 @@ TestingRestServer::Answer TestingRestServer::GiveToken(const SeenRequest& reques
       ""};
 }
 
-TestingRestServer::Answer TestingRestServer::Config(const SeenRequest& request) {
+FakeRestServer::Answer FakeRestServer::Config(const SeenRequest& request) {
   const std::string warehouse = request.Parameter("warehouse");
   if (!options_.warehouse.empty() && warehouse != options_.warehouse) {
     return Refusal(404, "NoSuchWarehouseException", "there is no warehouse " + warehouse);
@@ -278,7 +278,7 @@ TestingRestServer::Answer TestingRestServer::Config(const SeenRequest& request) 
   return {200, body.dump(), ""};
 }
 
-TestingRestServer::Answer TestingRestServer::Do(const SeenRequest& request) {
+FakeRestServer::Answer FakeRestServer::Do(const SeenRequest& request) {
   std::string path = PathOf(request);
   if (path == "/v1/oauth/tokens") return GiveToken(request);
   if (auto refused = CheckAccess(request)) return *refused;
@@ -306,7 +306,7 @@ TestingRestServer::Answer TestingRestServer::Do(const SeenRequest& request) {
   return {404, "<html>not found</html>", ""};
 }
 
-bool TestingRestServer::HasNamespace(Catalog& inner, const std::vector<std::string>& levels) {
+bool FakeRestServer::HasNamespace(Catalog& inner, const std::vector<std::string>& levels) {
   {
     std::lock_guard lock(mutex_);
     if (namespaces_.contains(levels)) return true;
@@ -315,7 +315,7 @@ bool TestingRestServer::HasNamespace(Catalog& inner, const std::vector<std::stri
   return known.ok() && std::find(known->begin(), known->end(), levels) != known->end();
 }
 
-TestingRestServer::Answer TestingRestServer::Namespaces(const SeenRequest& request) {
+FakeRestServer::Answer FakeRestServer::Namespaces(const SeenRequest& request) {
   auto inner = open_();
   if (request.method == "POST") {
     const auto levels = json::parse(request.body)["namespace"].get<std::vector<std::string>>();
@@ -346,7 +346,7 @@ TestingRestServer::Answer TestingRestServer::Namespaces(const SeenRequest& reque
   return {200, Page(request, "namespaces", all, options_.page_size).dump(), ""};
 }
 
-TestingRestServer::Answer TestingRestServer::Tables(const SeenRequest& request,
+FakeRestServer::Answer FakeRestServer::Tables(const SeenRequest& request,
                                                     const std::vector<std::string>& levels) {
   auto inner = open_();
   if (!HasNamespace(*inner, levels)) return Refusal(404, "NoSuchNamespaceException", "no such namespace");
@@ -363,7 +363,7 @@ TestingRestServer::Answer TestingRestServer::Tables(const SeenRequest& request,
   return {200, Page(request, "identifiers", all, options_.page_size).dump(), ""};
 }
 
-TestingRestServer::Answer TestingRestServer::Table(const SeenRequest& request, const TableIdent& ident) {
+FakeRestServer::Answer FakeRestServer::Table(const SeenRequest& request, const TableIdent& ident) {
   auto inner = open_();
   if (request.method == "GET") return TableAnswer(inner->LoadTable(ident), false);
   if (request.method == "DELETE") {
@@ -376,7 +376,7 @@ TestingRestServer::Answer TestingRestServer::Table(const SeenRequest& request, c
   return TableAnswer(inner->CommitTable(ident, commit->requirements, commit->updates), false);
 }
 
-TestingRestServer::Answer TestingRestServer::Register(const SeenRequest& request,
+FakeRestServer::Answer FakeRestServer::Register(const SeenRequest& request,
                                                       const std::vector<std::string>& levels) {
   auto inner = open_();
   if (!HasNamespace(*inner, levels)) return Refusal(404, "NoSuchNamespaceException", "no such namespace");
@@ -386,11 +386,11 @@ TestingRestServer::Answer TestingRestServer::Register(const SeenRequest& request
       true);
 }
 
-TestingRestServer::Answer TestingRestServer::Transaction(const SeenRequest& request) {
+FakeRestServer::Answer FakeRestServer::Transaction(const SeenRequest& request) {
   return Refusal(501, "UnsupportedOperationException", request.target);
 }
 
-TestingRestServer::Answer TestingRestServer::Credentials() const {
+FakeRestServer::Answer FakeRestServer::Credentials() const {
   json body;
   body["storage-credentials"] =
       options_.storage_credentials.empty() ? json::array() : json::parse(options_.storage_credentials);
