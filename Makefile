@@ -48,7 +48,7 @@ build:  ## build/release/calve
 
 unit:  ## the unit tests of one preset: make unit preset=debug k='iceberg\.'
 	@$(call begin,unit tests$(,) preset $(preset))
-	tools/setup build run
+	tools/setup build run servers
 	$(call compile,$(preset),unit_tests)
 	$(call run_ctest,$(preset))
 	$(call finish)
@@ -58,7 +58,7 @@ asan: export LSAN_OPTIONS = suppressions=$(CURDIR)/tools/sanitizers/lsan.supp:pr
 asan: export UBSAN_OPTIONS = print_stacktrace=1:halt_on_error=1
 asan:  ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(call begin,unit tests under ASan and UBSan)
-	tools/setup build run
+	tools/setup build run servers
 	$(call compile,asan,unit_tests)
 	$(call run_ctest,asan)
 	$(call finish)
@@ -68,7 +68,7 @@ tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tools/sanitizers/tsan.supp:ha
 tsan: export ARROW_DEFAULT_MEMORY_POOL = system
 tsan:  ## unit tests under ThreadSanitizer
 	@$(call begin,unit tests under TSan)
-	tools/setup build run
+	tools/setup build run servers
 	$(call compile,tsan,unit_tests)
 	$(call run_ctest,tsan)
 	$(call finish)
@@ -81,7 +81,7 @@ soak:  ## the models of the promise with new seeds, on all cores, for CALVE_SOAK
 
 interop:  ## pytest: the command line, crashes, and what four engines read
 	@$(call begin,pytest over the built program)
-	tools/setup build run test spark
+	tools/setup build run test spark servers
 	$(call compile,release,calve)
 	$(pytest) tests $(if $(k),-k '$(k)')
 	$(call finish)
@@ -95,7 +95,7 @@ lint:  ## the layer rule, and that the check of it works
 test: export CALVE_STRICT = 1
 test:  ## everything: set-up, build, unit tests (release, ASan+UBSan, TSan), layers, interop
 	@$(call begin,set-up$(,) build and every test)
-	tools/setup build run test spark
+	tools/setup build run test spark servers
 	$(MAKE) --no-print-directory lint
 	$(call compile,release,calve unit_tests)
 	$(call run_ctest,release)
@@ -110,7 +110,7 @@ demo:  ## 3.8 million trades from an embedded ClickHouse into an Iceberg table
 
 bench: build  ## calve beside Spark, PyIceberg and ClickHouse's own writer
 	@$(call begin,benchmark)
-	tools/setup build run test spark bench
+	tools/setup build run test spark servers bench
 	bench/run
 	bench/cycles
 	$(call finish)

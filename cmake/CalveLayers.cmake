@@ -1,6 +1,6 @@
 # One static library and one test program for each folder of src/calve: calve_NAME from NAME/*.cc, calve_NAME_test
 # from NAME/*_test.cc and NAME/testing_*.cc. New files are picked up by themselves. TESTS_WITH names layers whose
-# testing_*.cc the tests use as well.
+# testing_*.cc the tests use as well; REAL_SERVERS: ctest runs the suites named so in one process.
 set(CALVE_WARNINGS -Wall -Wextra -Werror -Wno-unused-parameter -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
   # False alarms of GCC 12 and 13 inside std::string and std::variant once they are inlined (GCC bugs 105329, 105562, 105651).
@@ -47,7 +47,7 @@ function(calve_runtime target)
 endfunction()
 
 function(calve_layer name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;TESTS_WITH" ${ARGN})
+  cmake_parse_arguments(ARG "REAL_SERVERS" "" "DEPENDS;LIBRARIES;TESTS_WITH" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/calve/${name}/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
@@ -74,9 +74,14 @@ function(calve_layer name)
     add_executable(calve_${name}_test ${tests} ${support})
     target_precompile_headers(calve_${name}_test REUSE_FROM calve_test_pch)
     target_link_libraries(calve_${name}_test PRIVATE calve_${name} calve_test_flags)
-    target_compile_definitions(calve_${name}_test PRIVATE CALVE_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+    target_compile_definitions(calve_${name}_test PRIVATE CALVE_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data" CALVE_TEST_DEPS="${CALVE_DEPS}")
     calve_runtime(calve_${name}_test)
-    gtest_discover_tests(calve_${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+    set(filter "")
+    if(ARG_REAL_SERVERS)  # see http/testing_server_process.h
+      set(filter TEST_FILTER -*RealServer*)
+      add_test(NAME ${name}.RealServers COMMAND calve_${name}_test --gtest_filter=*RealServer*)
+    endif()
+    gtest_discover_tests(calve_${name}_test TEST_PREFIX ${name}. ${filter} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
     add_dependencies(unit_tests calve_${name}_test)
   endif()
 endfunction()

@@ -9,7 +9,7 @@ import time  # noqa: E402
 
 import pytest  # noqa: E402
 
-from interop import clickhouse, postgres, program, readers, servers  # noqa: E402
+from interop import clickhouse, postgres, program, readers, servers, services  # noqa: E402
 
 time.tzset()
 
@@ -97,6 +97,66 @@ def http_server():
 def postgres_server():
     need(postgres.programs(), "PostgreSQL is not installed")
     with postgres.server() as server:
+        yield server
+
+
+# --- servers that tests share: each takes a bucket, a namespace or a proxy of its own ---------------------------------------
+
+@pytest.fixture(scope="session")
+def toxiproxy(tmp_path_factory):
+    need(services.present("bin/toxiproxy-server"), "Toxiproxy is not installed")
+    with services.Toxiproxy(tmp_path_factory.mktemp("toxiproxy")).running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def versitygw(tmp_path_factory):
+    need(services.present("bin/versitygw"), "versitygw is not installed")
+    with services.Versitygw(tmp_path_factory.mktemp("versitygw")).running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def versitygw_tls(tmp_path_factory):
+    need(services.present("bin/versitygw"), "versitygw is not installed")
+    folder = tmp_path_factory.mktemp("versitygw-tls")
+    with services.Versitygw(folder, *services.certificate(folder)).running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory):
+    need(services.present("bin/minio"), "MinIO is not installed")
+    with services.Minio(tmp_path_factory.mktemp("minio")).running() as server:
+        yield server
+
+
+@pytest.fixture(params=["versitygw", "minio"])
+def s3(request):
+    """Every S3 server in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def rest_catalog(tmp_path_factory):
+    """With a local warehouse and nobody asked who he is."""
+    need(services.present("iceberg-rest"), "Iceberg's REST catalog is not installed")
+    with services.RestCatalog(tmp_path_factory.mktemp("rest")).running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def auth_rest_catalog(tmp_path_factory):
+    """With a local warehouse, for those who have a token."""
+    need(services.present("iceberg-rest"), "Iceberg's REST catalog is not installed")
+    with services.RestCatalog(tmp_path_factory.mktemp("rest-oauth"), oauth=True).running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nessie(tmp_path_factory, versitygw):
+    need(services.present("nessie", "jdk"), "Nessie is not installed")
+    with services.Nessie(tmp_path_factory.mktemp("nessie"), versitygw, versitygw.new_bucket("nessie")).running() as server:
         yield server
 
 

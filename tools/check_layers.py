@@ -18,7 +18,7 @@ import tempfile
 LAYER = re.compile(r"^\s*calve_layer\(\s*(\w+)([^)]*)\)", re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<](calve/[^">]+)[">]')
 RELATIVE_INCLUDE = re.compile(r'^\s*#\s*include\s*"(?!calve/)([^"]+)"')
-KEYWORDS = {"DEPENDS", "LIBRARIES", "TESTS_WITH"}
+KEYWORDS = {"DEPENDS", "LIBRARIES", "TESTS_WITH", "REAL_SERVERS"}
 
 
 def read_layers(cmake_text):
