@@ -72,10 +72,13 @@ struct CatalogOptions {
   std::string catalog;    // "hadoop", "sql", or a URI: "sqlite:////srv/catalog.db", "https://lake.example/api/catalog"
   std::string warehouse;  // "file:///srv/cold"; of a REST catalog a name or location as the server knows it, or empty
   std::string name;       // the catalog's own name (catalog_name in the SQL catalog); empty: "calve"
-  RestOptions rest = {};  // but for `uri`, which is `catalog`
+  RestOptions rest = {};  // with `uri` where `catalog` is "rest"
   storage::StorageCredentials* vended = nullptr;  // where a REST catalog puts credentials for its tables' files
   const StopToken* stop = nullptr;                // ends waiting for a REST catalog; null: nothing does
 };
+
+// "rest", or the URL of one.
+bool IsRestCatalog(std::string_view catalog);
 
 // All that is borrowed must outlive the catalog. kConfig for what it does not know, listing what it does.
 Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, storage::FileIO& file_io,

@@ -44,9 +44,11 @@ Result<std::string> SqlitePathBeside(const std::string& warehouse) {
 // What stands before the colon: what is behind it may hold a password and is never repeated.
 std::string KindOfCatalog(const std::string& catalog) { return catalog.substr(0, catalog.find(':')); }
 
-bool IsRestUri(const std::string& catalog) { return catalog.starts_with("http://") || catalog.starts_with("https://"); }
+bool IsRestUri(std::string_view catalog) { return catalog.starts_with("http://") || catalog.starts_with("https://"); }
 
 }  // namespace
+
+bool IsRestCatalog(std::string_view catalog) { return catalog == "rest" || IsRestUri(catalog); }
 
 Result<LoadedTable> Catalog::RegisterTable(const TableIdent& ident, const std::string&) {
   return MakeError(ErrorKind::kUnsupported, fmt::format("the {} cannot take over {}", name(), ident.ToString()));
@@ -54,10 +56,10 @@ Result<LoadedTable> Catalog::RegisterTable(const TableIdent& ident, const std::s
 
 Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, storage::FileIO& file_io,
                                              const Clock& clock) {
-  if (IsRestUri(options.catalog)) {
+  if (IsRestUri(options.catalog) || (options.catalog == "rest" && !options.rest.uri.empty())) {
     static const StopToken kNever;
     RestOptions rest = options.rest;
-    rest.uri = options.catalog;
+    if (IsRestUri(options.catalog)) rest.uri = options.catalog;
     return RestCatalog::Make(rest, options.warehouse, options.vended, clock, options.stop ? *options.stop : kNever);
   }
   ARROW_ASSIGN_OR_RAISE(std::string warehouse, AbsoluteWarehouse(options.warehouse));

@@ -17,9 +17,6 @@
 namespace calve::catalog {
 namespace {
 
-constexpr const char* kSecretRemedy =
-    "Take it out: secrets come from CALVE_CATALOG_CREDENTIAL (id:secret) or CALVE_CATALOG_TOKEN, or from files "
-    "(credential_file, token_file).";
 constexpr size_t kSecretsMax = 16;     // of tokens that were replaced long since
 constexpr size_t kSecretBytesMin = 4;  // shorter ones would make any text unreadable
 
@@ -65,7 +62,7 @@ TimestampMicros RenewAt(TimestampMicros now, int64_t lifetime_seconds) {
 }  // namespace
 
 Result<http::HttpEndpoint> RestEndpointOf(const RestOptions& options, const std::string& uri, std::string* base_path) {
-  ARROW_ASSIGN_OR_RAISE(http::HttpUrl url, http::ParseHttpUrl(uri, "the catalog's URL", kSecretRemedy));
+  ARROW_ASSIGN_OR_RAISE(http::HttpUrl url, http::ParseHttpUrl(uri, "the catalog's URL", kRestSecretsRemedy));
   if (base_path) *base_path = url.path;
   http::HttpEndpoint endpoint;
   endpoint.origin = url.origin;

@@ -18,6 +18,11 @@ struct Secret {
   friend bool operator==(const Secret&, const Secret&) = default;
 };
 
+// For who put a secret into the URL.
+inline constexpr const char* kRestSecretsRemedy =
+    "Take it out: secrets come from CALVE_CATALOG_CREDENTIAL (id:secret) or CALVE_CATALOG_TOKEN, or from files "
+    "(credential_file, token_file).";
+
 struct RestOptions {
   std::string uri;                // http(s)://host:port/path: "/v1/config" follows on it
   Secret credential;              // OAuth2's client credentials: "id:secret"

@@ -346,8 +346,7 @@ FakeRestServer::Answer FakeRestServer::Namespaces(const SeenRequest& request) {
   return {200, Page(request, "namespaces", all, options_.page_size).dump(), ""};
 }
 
-FakeRestServer::Answer FakeRestServer::Tables(const SeenRequest& request,
-                                                    const std::vector<std::string>& levels) {
+FakeRestServer::Answer FakeRestServer::Tables(const SeenRequest& request, const std::vector<std::string>& levels) {
   auto inner = open_();
   if (!HasNamespace(*inner, levels)) return Refusal(404, "NoSuchNamespaceException", "no such namespace");
   if (request.method == "POST") {
@@ -376,8 +375,7 @@ FakeRestServer::Answer FakeRestServer::Table(const SeenRequest& request, const T
   return TableAnswer(inner->CommitTable(ident, commit->requirements, commit->updates), false);
 }
 
-FakeRestServer::Answer FakeRestServer::Register(const SeenRequest& request,
-                                                      const std::vector<std::string>& levels) {
+FakeRestServer::Answer FakeRestServer::Register(const SeenRequest& request, const std::vector<std::string>& levels) {
   auto inner = open_();
   if (!HasNamespace(*inner, levels)) return Refusal(404, "NoSuchNamespaceException", "no such namespace");
   const json body = json::parse(request.body);

@@ -78,7 +78,8 @@ Status Examine(const DoctorFlags& flags, StopToken& stop, Findings& findings) {
     findings.Add(doctor::Failed("target", side.status()));
     return Status::OK();
   }
-  findings.Add(doctor::CheckStore("warehouse", *side->file_io, config.catalog.warehouse));
+  const std::string warehouse = WarehouseLocationOf(config.catalog);
+  if (!warehouse.empty()) findings.Add(doctor::CheckStore("warehouse", *side->file_io, warehouse));
   findings.Add(doctor::CheckCatalog(*side->catalog));
   findings.Add(doctor::CheckJournal(side->journal.get(), side->journal_error));
   if (!server.now) return Status::OK();  // tables are planned by what ClickHouse says

@@ -25,9 +25,20 @@ struct SourceFlags {
   std::vector<std::string> settings;  // k=v
 };
 
+// Of REST catalogs.
+struct RestFlags {
+  std::string credential_file, token_file, oauth2_server_uri;
+  std::string scope = "catalog", audience, resource;
+  std::vector<std::string> headers;  // k=v
+  std::string signing_region, signing_service = "execute-api";
+  bool own_credentials = false;
+  std::string ca_file, cert_file, key_file;
+};
+
 struct TargetFlags {
   std::string catalog = "hadoop";
   std::string catalog_name;
+  RestFlags rest;
   std::string warehouse;
   std::string state;
   std::string state_password_file;
@@ -54,14 +65,20 @@ Result<std::map<std::string, iceberg::Type>> ParseTypes(const std::vector<std::s
 Result<std::unique_ptr<source::Source>> OpenSourceOf(const SourceFlags& flags, const StopToken& stop);
 Result<std::unique_ptr<source::Source>> OpenSourceOf(const config::SourceConfig& source, const StopToken& stop);
 
+// The catalog as the configuration file would name it.
+Result<config::CatalogConfig> CatalogConfigOf(const TargetFlags& flags);
+// Where nothing else is said, the tables' files are here; empty where only the catalog knows.
+std::string WarehouseLocationOf(const config::CatalogConfig& catalog);
+
 // The target side. Members are in the order in which they depend on each other.
 struct TargetSide {
+  std::unique_ptr<storage::StorageCredentials> vended;  // by the catalog
   std::unique_ptr<storage::FileIO> file_io;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<journal::Journal> journal;  // null where it could not be opened; `journal_error` says why
   Status journal_error;
 };
-// `read_only`: a journal that is not there yet is not made.
+// `read_only`: a journal that is not there yet is not made, and none is needed.
 Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, bool read_only);
 Result<TargetSide> OpenTargetSide(const config::CatalogConfig& catalog, const config::StateConfig& state,
                                   const Clock& clock, bool read_only);

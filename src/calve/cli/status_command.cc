@@ -143,7 +143,7 @@ void PrintTable(const std::vector<TableStatus>& tables, TimestampMicros now) {
 // With the targets of a configuration as the tables to show, where one is named.
 Result<TargetSide> Open(const StatusFlags& flags, const Clock& clock, std::vector<catalog::TableIdent>& idents) {
   if (flags.config.empty()) {
-    if (flags.target.warehouse.empty()) {
+    if (flags.target.warehouse.empty() && !catalog::IsRestCatalog(flags.target.catalog)) {
       return MakeError(ErrorKind::kConfig, "--warehouse is missing", "calve status --help has examples.");
     }
     return OpenTargetSide(flags.target, clock, /*read_only=*/true);

@@ -142,7 +142,7 @@ Status CheckFlags(const VerifyFlags& flags) {
   }
   if (!flags.tables.empty()) return missing("--config");
   if (flags.target_table.empty()) return missing("--target-table");
-  if (flags.target.warehouse.empty()) return missing("--warehouse");
+  if (flags.target.warehouse.empty() && !catalog::IsRestCatalog(flags.target.catalog)) return missing("--warehouse");
   if (flags.cold_only) return Status::OK();
   if (flags.source.url.empty()) return missing("--source");
   if (flags.source_table.empty()) return missing("--source-table");

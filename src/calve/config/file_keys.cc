@@ -33,17 +33,61 @@ const Mapping& SourceKeys() {
   return kMapping;
 }
 
+const Mapping& SigningKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Required(Bind("region", Form::kText, &SigningConfig::region, "The catalog's region: `eu-central-1`.")),
+              Bind("service", Form::kText, &SigningConfig::service,
+                   "What AWS calls the service: `glue`, `s3tables`, `execute-api`."),
+          },
+  };
+  return kMapping;
+}
+
 const Mapping& CatalogKeys() {
   static const Mapping kMapping = {
       .keys =
           {
               BindUrl("type", &CatalogConfig::type, &CatalogConfig::password, CheckCatalogType,
-                      "`hadoop`, `sql` (SQLite beside the warehouse), or `sqlite:////path/catalog.db`.", Form::kText),
+                      "`hadoop`, `sql` (SQLite beside the warehouse), `sqlite:////path/catalog.db`, `rest` with its "
+                      "`uri`, or a REST catalog's URL itself ([catalogs](catalogs.md)).",
+                      Form::kText),
               Bind("name", Form::kText, &CatalogConfig::name,
                    "The catalog's own name, as other engines configured it: targets may begin with it."),
-              Required(Bind("warehouse", Form::kText, &CatalogConfig::warehouse,
-                            "Where the tables' files are: `file:///srv/cold`.")),
+              Bind("warehouse", Form::kText, &CatalogConfig::warehouse,
+                   "Where the tables' files are: `file:///srv/cold`. Of a REST catalog the warehouse as the server "
+                   "calls it, a name or a location; may be left out there, and only there."),
+              BindUrl("uri", &CatalogConfig::uri, &CatalogConfig::password, CheckCatalogUri,
+                      "Of a REST catalog: `https://host/path`, up to and without `/v1`."),
+              Bind("credential_file", Form::kFile, &CatalogConfig::credential_file,
+                   "REST: file with OAuth2's client credentials, `id:secret`. Default: the variable "
+                   "`CALVE_CATALOG_CREDENTIAL`."),
+              Bind("token_file", Form::kFile, &CatalogConfig::token_file,
+                   "REST: file with a bearer token, in place of a credential. Default: the variable "
+                   "`CALVE_CATALOG_TOKEN`."),
+              Bind("oauth2_server_uri", Form::kUrl, &CatalogConfig::oauth2_server_uri,
+                   "REST: who gives tokens for the credential. Default: the catalog itself, at `v1/oauth/tokens`."),
+              Bind("scope", Form::kText, &CatalogConfig::scope, "REST: OAuth2's scope of the tokens."),
+              Bind("audience", Form::kText, &CatalogConfig::audience, "REST: OAuth2's audience of the tokens."),
+              Bind("resource", Form::kText, &CatalogConfig::resource, "REST: OAuth2's resource of the tokens."),
+              Bind("headers", Form::kScalars, &CatalogConfig::headers,
+                   "REST: HTTP headers sent with every request, by name."),
+              BindMapping("sigv4", &CatalogConfig::sigv4, SigningKeys(),
+                          "REST: requests are signed with AWS Signature Version 4, by the keys in `AWS_ACCESS_KEY_ID`, "
+                          "`AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`. Default: they are not."),
+              Bind("vended_credentials", Form::kBoolean, &CatalogConfig::vended_credentials,
+                   "REST: the catalog is asked for credentials for its tables' files."),
+              Bind("ca_file", Form::kFile, &CatalogConfig::ca_file,
+                   "REST: PEM file of the authority that signed the server's certificate."),
+              Bind("cert_file", Form::kFile, &CatalogConfig::cert_file, "REST: PEM file of the client's certificate."),
+              Bind("key_file", Form::kFile, &CatalogConfig::key_file, "REST: PEM file of the client's key."),
+              AtLeast(1000, Bind("connect_timeout", Form::kDuration, &CatalogConfig::connect_timeout_micros,
+                                 "REST: a connection is waited for at most so long.")),
+              AtLeast(1000, Bind("idle_timeout", Form::kDuration, &CatalogConfig::idle_timeout_micros,
+                                 "REST: an answer is given up after so long without a byte.")),
           },
+      .at_most_one = {{"credential_file", "token_file"}},
   };
   return kMapping;
 }

@@ -36,6 +36,7 @@ class Rules {
       : reader_(reader), paths_(paths), config_(config), findings_(findings) {}
 
   void CheckSource();
+  void CheckCatalog();
   void CheckSchedule();
   void CompleteTables();
   void CheckTables();
@@ -64,6 +65,28 @@ void Rules::CheckSource() {
                                           std::tuple("state", &config_.state.password, &config_.state.password_file)}) {
     if (url_password->empty() || file->empty()) continue;
     Add(fmt::format("{}.password_file", path), "the URL has a password already", "Keep one of the two.");
+  }
+}
+
+void Rules::CheckCatalog() {
+  const CatalogConfig& catalog = config_.catalog;
+  if (!reader_.Has("catalog") || (reader_.Has("catalog.type") && catalog.type.empty())) return;  // found already
+  const bool has_uri = reader_.Has("catalog.uri");
+  if (catalog.type == "rest" && !has_uri) {
+    Add("catalog.uri", "a catalog of type rest needs its URL", "Write uri: https://host/path, up to and without /v1.");
+  }
+  if (has_uri && catalog.type != "rest") {
+    Add("catalog.uri", "only a catalog of type rest has a uri", "Write type: rest, or leave the uri out.");
+  }
+  if (catalog.is_rest()) return;
+  if (catalog.warehouse.empty() && !reader_.Has("catalog.warehouse")) {
+    Add("catalog.warehouse", "this key is missing", "Name the folder of the tables' files: file:///srv/cold.");
+  }
+  for (const char* name :
+       {"credential_file", "token_file", "oauth2_server_uri", "scope", "audience", "resource", "headers", "sigv4",
+        "vended_credentials", "ca_file", "cert_file", "key_file", "connect_timeout", "idle_timeout"}) {
+    const std::string path = fmt::format("catalog.{}", name);
+    if (reader_.Has(path)) Add(path, "only a REST catalog has this key", "Take it out, or write type: rest.");
   }
 }
 
@@ -194,6 +217,7 @@ void Rules::ResolveOrder() {
 void ApplyRules(const Reader& reader, const std::vector<std::string>& paths, Config* config, Findings* findings) {
   Rules rules(reader, paths, *config, *findings);
   rules.CheckSource();
+  rules.CheckCatalog();
   rules.CheckSchedule();
   rules.CompleteTables();
   rules.CheckTables();
