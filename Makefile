@@ -73,11 +73,13 @@ tsan:  ## unit tests under ThreadSanitizer
 	$(call run_ctest,tsan)
 	$(call finish)
 
-soak:  ## the models of the promise with new seeds, on all cores, for CALVE_SOAK_MINUTES (60)
-	@$(call begin,random sequences against the models of the promise)
-	tools/setup build run
-	$(call compile,release,calve_offload_test)
+soak:  ## the models of the promise with new seeds, on all cores, for CALVE_SOAK_MINUTES (60); then a simulated week of cycles
+	@$(call begin,random sequences against the models of the promise$(,) and a week of cycles)
+	tools/setup build run test
+	$(call compile,release,calve calve_offload_test)
 	tools/soak build/release/calve_offload_test --jobs $(jobs)
+	bench/cycles --days 7
+	$(call finish)
 
 interop:  ## pytest: the command line, crashes, and what four engines read
 	@$(call begin,pytest over the built program)

@@ -70,7 +70,7 @@ class Server:
 
     def start(self):
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "fsync": "off", "shared_buffers": "16MB",
-                    "ssl": "on", "ssl_cert_file": self.certificate, "ssl_key_file": self.folder / "server.key", "TimeZone": "Asia/Tokyo"}
+                    "ssl": "on", "ssl_cert_file": self.certificate, "ssl_key_file": self.folder / "server.key", "TimeZone": "Asia/Tokyo", "log_line_prefix": "%m %d "}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen([*self._as, str(self.bin / "postgres"), "-D", str(self.folder / "data"), *options], stdout=log, stderr=log, cwd="/")
@@ -82,6 +82,9 @@ class Server:
     def stop(self, how=signal.SIGINT):
         self.process.send_signal(how)
         self.process.wait(30)
+
+    def log(self):
+        return (self.folder / "log").read_text(errors="replace")
 
     def new_database(self):
         name = f"db{secrets.token_hex(4)}"

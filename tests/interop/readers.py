@@ -145,6 +145,10 @@ class DuckDBReader:
     def query(self, sql):
         return self._connection.execute(sql).fetch_arrow_table()
 
+    def row(self, sql):
+        """The values of the one row."""
+        return tuple(self.query(sql).to_pylist()[0].values())
+
     def rows(self, table, columns, where=None, snapshot_id=None):
         names = ", ".join(f'"{c}"' for c in columns)
         return arrow_rows(self.query(

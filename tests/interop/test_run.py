@@ -259,6 +259,29 @@ def test_a_schema_that_changes_between_cycles(any_cold, hot, four):
         canonical.assert_same_rows(expected, reader.rows(any_cold.table("t"), columns), columns, reader.name)
 
 
+def test_properties_and_comments_of_a_table_that_exists(any_cold, hot):
+    hot.execute("CREATE TABLE t (ts DateTime64(3, 'UTC') COMMENT 'when', n UInt16) ENGINE = MergeTree ORDER BY ts",
+                f"INSERT INTO t SELECT {T0} + INTERVAL number MINUTE, number FROM numbers(10)")
+    table = {"source": "t", "properties": {"owner": "a", "write.parquet.compression-level": "5"}}
+    config = Configuration(hot).write(table)
+    config.run("--until", minute(5))
+    hot.execute("ALTER TABLE t COMMENT COLUMN n 'how many'", "ALTER TABLE t COMMENT COLUMN ts 'since when'")
+    config.write({**table, "properties": {"owner": "b", "history.expire.min-snapshots-to-keep": "9"}})
+    preview = config.run("--until", minute(9), "--dry-run")["t"]["notes"]
+    for words in ("property owner is set", "property history.expire.min-snapshots-to-keep is set", "column n of the target gets ClickHouse's comment"):
+        assert any(words in note for note in preview), preview
+    assert any_cold.table("t").metadata["properties"]["owner"] == "a"
+    config.run("--until", minute(9))
+    metadata = any_cold.table("t").metadata
+    kept = {"owner": "b", "history.expire.min-snapshots-to-keep": "9", "write.parquet.compression-level": "5"}
+    assert kept.items() <= metadata["properties"].items()
+    docs = {field["name"]: field.get("doc") for field in metadata["schemas"][-1]["fields"]}
+    assert docs == {"ts": "when", "n": "how many"}, "a comment that is there stays"
+    assert config.run("--until", minute(9))["t"]["notes"] == []
+    told = config.write({**table, "properties": {"calve.watermark": "{}"}}).run(code=program.USAGE)
+    assert "calve.watermark is calve's own" in told["t"]["error"]["message"]
+
+
 def test_partitions_and_sort_order_that_the_configuration_changes(any_cold, hot, four):
     make(hot, "t", rows=3000)
     table = {"source": "t", "partition_by": ["days(ts)"], "key": ["n"]}
@@ -275,9 +298,13 @@ def test_partitions_and_sort_order_that_the_configuration_changes(any_cold, hot,
     assert len(metadata["partition-specs"]) == 2 and metadata["default-spec-id"] == 1 and metadata["default-sort-order-id"] == 1
     assert files <= set(any_cold.table("t").data_files()), "older files stay as they are"
     assert program.run("verify", "--config", config.file, "--json").json["equal"]
-    # And back: the spec that there was is used again.
-    config.write(table)
+    # Another order becomes the table's own, and back: what there was is used again.
+    config.write({**table, "sort_by": ["ts"]})
+    assert any("sorted by ts from now on" in note for note in config.run("--until", minute(1350))["t"]["notes"])
+    assert any_cold.table("t").metadata["default-sort-order-id"] == 2
+    config.write({**table, "sort_by": ["n desc"]})
     config.run("--until", minute(1400))
+    assert any_cold.table("t").metadata["default-sort-order-id"] == 1 and len(any_cold.table("t").metadata["sort-orders"]) == 3
     assert any_cold.table("t").metadata["default-spec-id"] == 0 and len(any_cold.table("t").metadata["partition-specs"]) == 2
     columns, expected = hot.rows(f"SELECT ts, n FROM t WHERE ts <= {T0} + INTERVAL 1400 MINUTE")
     for reader in four:

@@ -67,10 +67,10 @@ void AddFlags(CLI::App& command, OffloadFlags& flags) {
                   "bucket(N, c), truncate(W, c); repeatable")
       ->group(group);
   command
-      .add_flag(
-          "--repartition", flags.repartition,
-          "a table that is partitioned otherwise is partitioned by --partition-by from now on; older files stay as "
-          "they are")
+      .add_flag("--repartition", flags.repartition,
+                "a table that exists is partitioned by --partition-by and sorted by --sort-by from now on; older files "
+                "stay as "
+                "they are")
       ->group(group);
   command
       .add_option("--sort-by", flags.sort_by,

@@ -5,6 +5,8 @@
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
+#include "calve/cli/table_choice.h"
+#include "calve/cycle/table_request.h"
 #include "calve/offload/restore.h"
 
 namespace calve::cli {
@@ -22,6 +24,8 @@ constexpr const char* kFooter = R"help(Examples:
                                      how many rows are missing, and how many are there with other values
   calve restore … --set "trade_count=arrayReduce('countState', range(toUInt64(trade_count)))"
                                      an aggregation state, made of its value
+  calve restore --config calve.yaml --table bronze_trades --from 2024-08-09 --to 2024-08-10 --into bronze_trades_restored
+                                     a table of the configuration: target, cursor and key are as it says
 
 Compares first, hour by hour, and inserts only the rows that the table lacks: what was interrupted is completed by running it
 again, and nothing is there twice. docs/restore.md has the types and the limits.)help";
@@ -34,16 +38,15 @@ struct RestoreFlags {
   std::vector<std::string> key, excluded, set;
   int64_t snapshot = 0;
   bool all = false, create = false, force = false, dry_run = false;
+  TableChoice choice;
 };
 
 void AddTableFlags(CLI::App& command, RestoreFlags& flags) {
   const char* group = "Table";
   command.add_option("--target-table", flags.target_table, "Iceberg table: namespace.table")
-      ->required()
       ->envname("CALVE_TARGET_TABLE")
       ->group(group);
   command.add_option("--timestamp-col", flags.timestamp_col, "the cursor that the table was offloaded by")
-      ->required()
       ->envname("CALVE_TIMESTAMP_COL")
       ->group(group);
   command.add_option("--into", flags.into, "ClickHouse table that gets the rows: table or db.table")
@@ -91,8 +94,15 @@ void AddRangeFlags(CLI::App& command, RestoreFlags& flags) {
 }
 
 Result<offload::RestoreRequest> RequestOf(const RestoreFlags& flags) {
+  ARROW_RETURN_NOT_OK(CheckTableChoice(flags.choice, "restore",
+                                       {{"--source", flags.source.url},
+                                        PlaceOption(flags.target),
+                                        {"--target-table", flags.target_table},
+                                        {"--timestamp-col", flags.timestamp_col}}));
   offload::RestoreRequest request;
-  ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
+  if (flags.choice.config.empty()) {
+    ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
+  }
   request.into = flags.into;
   request.timestamp_column = flags.timestamp_col;
   if (!flags.all && (flags.from.empty() || flags.to.empty())) {
@@ -121,17 +131,36 @@ Result<offload::RestoreRequest> RequestOf(const RestoreFlags& flags) {
   return request;
 }
 
+// What the configuration says of the one table.
+Status TakeTable(const RestoreFlags& flags, const OpenedTables& sides, offload::RestoreRequest& request) {
+  if (flags.choice.tables.size() != 1 || sides.chosen.size() != 1) {
+    return MakeError(ErrorKind::kConfig, "one table is restored at a time, into the one that --into names",
+                     "Name it with --table NAME.");
+  }
+  const offload::OffloadRequest offload = cycle::RequestOf(sides.config->tables[sides.chosen.front()]);
+  request.target = offload.target;
+  request.timestamp_column = offload.timestamp_column;
+  if (request.key.empty()) request.key = offload.key;
+  for (const auto& [name, value] : offload.settings) request.settings.emplace(name, value);
+  return Status::OK();
+}
+
 Result<offload::RestoreResult> Execute(const RestoreFlags& flags, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(offload::RestoreRequest request, RequestOf(flags));
   SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, /*read_only=*/flags.dry_run));
+  ARROW_ASSIGN_OR_RAISE(const OpenedTables sides, OpenTables(flags.choice, flags.source, flags.target,
+                                                             /*with_source=*/true, flags.dry_run, clock, stop));
+  if (sides.config) {
+    ARROW_RETURN_NOT_OK(TakeTable(flags, sides, request));
+  }
+  const TargetSide& side = sides.target;
   if (!side.journal && !flags.dry_run) {
     terminal.Warn(
         fmt::format("the journal could not be opened, so that two restores into a table at once are not noticed: {}",
                     MessageOf(side.journal_error)));
   }
-  ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(flags.source, stop));
-  offload::RestoreContext context{*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop, terminal};
+  offload::RestoreContext context{*sides.source, *side.catalog, *side.file_io, side.journal.get(),
+                                  clock,         stop,          terminal};
   return offload::RestoreTable(context, request);
 }
 
@@ -210,6 +239,7 @@ void AddRestoreCommand(CLI::App& app, RunCommand& run) {
   AddRangeFlags(*command, *flags);
   AddSourceFlags(*command, flags->source);
   AddTargetFlags(*command, flags->target);
+  AddTableChoice(*command, "Table", flags->choice);
   AddOutputFlags(*command, flags->output);
   command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunRestore(*flags, stop); }; });

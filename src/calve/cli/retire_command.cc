@@ -7,6 +7,8 @@
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
+#include "calve/cli/table_choice.h"
+#include "calve/cycle/table_request.h"
 #include "calve/offload/retire.h"
 
 namespace calve::cli {
@@ -20,6 +22,8 @@ constexpr const char* kFooter = R"(Examples:
   calve retire … --before 2024-08-01
   calve retire … --older-than 7d --view k2.bronze_trades_all
                                      moves the split of calve's view first
+  calve retire --config calve.yaml --older-than 7d [--table bronze_trades]
+                                     every table of the configuration
 
 Compares all hot rows of the range with the Parquet files of the cold table, and drops the parts of the ClickHouse table that
 hold nothing newer than the limit, have every row in cold, and are still what they were. Rows that are inserted meanwhile
@@ -35,20 +39,18 @@ struct RetireFlags {
   std::string memory = "512MiB", lease = "10m";
   std::vector<std::string> key, types, expressions, excluded;
   bool strict = false, optimize = false, dry_run = false;
+  TableChoice choice;
 };
 
 void AddTableFlags(CLI::App& command, RetireFlags& flags) {
   const char* group = "Table";
   command.add_option("--source-table", flags.source_table, "ClickHouse table: table or db.table")
-      ->required()
       ->envname("CALVE_SOURCE_TABLE")
       ->group(group);
   command.add_option("--target-table", flags.target_table, "Iceberg table: namespace.table")
-      ->required()
       ->envname("CALVE_TARGET_TABLE")
       ->group(group);
   command.add_option("--timestamp-col", flags.timestamp_col, "the cursor that the table is offloaded by")
-      ->required()
       ->envname("CALVE_TIMESTAMP_COL")
       ->group(group);
   command
@@ -102,9 +104,17 @@ void AddRetireFlags(CLI::App& command, RetireFlags& flags) {
 }
 
 Result<offload::RetireRequest> RequestOf(const RetireFlags& flags) {
+  ARROW_RETURN_NOT_OK(CheckTableChoice(flags.choice, "retire",
+                                       {{"--source", flags.source.url},
+                                        PlaceOption(flags.target),
+                                        {"--source-table", flags.source_table},
+                                        {"--target-table", flags.target_table},
+                                        {"--timestamp-col", flags.timestamp_col}}));
   offload::RetireRequest request;
   request.source_table = flags.source_table;
-  ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
+  if (flags.choice.config.empty()) {
+    ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
+  }
   request.timestamp_column = flags.timestamp_col;
   request.key = flags.key;
   ARROW_ASSIGN_OR_RAISE(request.columns.types, ParseTypes(flags.types));
@@ -126,6 +136,27 @@ Result<offload::RetireRequest> RequestOf(const RetireFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(request.lease_micros, ParseDuration(flags.lease));
   ARROW_ASSIGN_OR_RAISE(request.memory_bytes, ParseBytes(flags.memory));
   ARROW_ASSIGN_OR_RAISE(request.settings, ParsePairs("--setting", flags.source.settings));
+  return request;
+}
+
+// The request's limit, and what the configuration says of the table.
+Result<offload::RetireRequest> RequestOf(const config::TableConfig& table, offload::RetireRequest request) {
+  if (!table.query.empty() || !table.where.empty()) {
+    return MakeError(
+        ErrorKind::kConfig,
+        fmt::format("{} is offloaded by a {}: cold does not hold all rows of its parts, and parts are dropped "
+                    "whole",
+                    table.name, table.query.empty() ? "condition (where)" : "query"),
+        "Choose other tables with --table NAME, and let a TTL of ClickHouse expire this one's rows.");
+  }
+  const offload::OffloadRequest offload = cycle::RequestOf(table);
+  request.source_table = offload.source_table;
+  request.target = offload.target;
+  request.timestamp_column = offload.timestamp_column;
+  request.columns = offload.columns;
+  if (request.key.empty()) request.key = offload.key;
+  if (request.view.empty()) request.view = offload.view;
+  for (const auto& [name, value] : offload.settings) request.settings.emplace(name, value);
   return request;
 }
 
@@ -210,36 +241,79 @@ void PrintResult(const offload::RetireResult& r, bool dry_run) {
   }
 }
 
-Result<offload::RetireResult> Execute(const RetireFlags& flags, StopToken& stop, Terminal& terminal) {
-  ARROW_ASSIGN_OR_RAISE(offload::RetireRequest request, RequestOf(flags));
-  SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, flags.dry_run));
-  if (!side.journal && !side.journal_error.ok())
-    terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
-  ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(flags.source, stop));
-  offload::OffloadContext context{*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop, terminal};
-  return offload::RetireTable(context, request);
+// One table: told, and its JSON where that is wanted. The exit code.
+int RetireOne(const RetireFlags& flags, const OpenedTables& sides, const Result<offload::RetireRequest>& request,
+              const std::string& name, StopToken& stop, Terminal& terminal, Json& json) {
+  const SystemClock clock;
+  const TargetSide& side = sides.target;
+  auto retire = [&]() -> Result<offload::RetireResult> {
+    ARROW_RETURN_NOT_OK(request.status());
+    const offload::OffloadContext context{*sides.source, *side.catalog, *side.file_io, side.journal.get(),
+                                          clock,         stop,          terminal};
+    return offload::RetireTable(context, *request);
+  };
+  auto result = retire();
+  terminal.EndProgress();
+  const Status error = result.ok() ? result->ended_early : result.status();
+  int code = ExitCodeOf(error, stop);
+  if (!error.ok()) terminal.Error(WithContext(error, "retire " + name));
+  if (error.ok() && result->different()) code = kExitDifference;
+  if (result.ok()) {
+    json = ResultJson(*result, flags, code);
+    if (!flags.output.json) PrintResult(*result, flags.dry_run);
+  } else {
+    json = {{"table", name},
+            {"target", request.ok() ? request->target.ToString() : ""},
+            {"error", ErrorJson(error)},
+            {"exit_code", code}};
+  }
+  return code;
+}
+
+Result<int> Execute(const RetireFlags& flags, StopToken& stop, Terminal& terminal) {
+  ARROW_ASSIGN_OR_RAISE(const offload::RetireRequest request, RequestOf(flags));
+  const SystemClock clock;
+  ARROW_ASSIGN_OR_RAISE(const OpenedTables sides, OpenTables(flags.choice, flags.source, flags.target,
+                                                             /*with_source=*/true, flags.dry_run, clock, stop));
+  const Status& journal = sides.target.journal_error;
+  if (!sides.target.journal && !journal.ok())
+    terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(journal)));
+  Json json;
+  if (!sides.config) {
+    const int code = RetireOne(flags, sides, request, flags.source_table, stop, terminal, json);
+    if (flags.output.json) PrintJson(json);
+    return code;
+  }
+  Json all = {{"tables", Json::array()}};
+  ExitCodes codes;
+  for (size_t i : sides.chosen) {
+    const config::TableConfig& table = sides.config->tables[i];
+    ARROW_RETURN_NOT_OK(stop.Check());
+    json = Json::object();
+    codes.Add(RetireOne(flags, sides, RequestOf(table, request), table.name, stop, terminal, json));
+    Json named = {{"name", table.name}};
+    named.update(json);
+    all["tables"].push_back(std::move(named));
+  }
+  all["exit_code"] = codes.code();
+  if (flags.output.json) PrintJson(all);
+  return codes.code();
 }
 
 int RunRetire(const RetireFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.output));
-  auto result = Execute(flags, stop, terminal);
-  terminal.EndProgress();
-  const Status error = result.ok() ? result->ended_early : result.status();
-  int code = ExitCodeOf(error, stop);
-  if (!error.ok()) terminal.Error(WithContext(error, "retire " + flags.source_table));
-  if (error.ok() && result->different()) code = kExitDifference;
+  auto code = Execute(flags, stop, terminal);
+  if (code.ok()) return *code;
+  const bool configured = !flags.choice.config.empty();
+  terminal.Error(WithContext(code.status(), "retire " + (configured ? flags.choice.config : flags.source_table)));
+  const int failed = ExitCodeOf(code.status(), stop);
   if (flags.output.json) {
-    const Json json = result.ok() ? ResultJson(*result, flags, code)
-                                  : Json{{"table", flags.source_table},
-                                         {"target", flags.target_table},
-                                         {"error", ErrorJson(error)},
-                                         {"exit_code", code}};
-    PrintJson(json);
-  } else if (result.ok()) {
-    PrintResult(*result, flags.dry_run);
+    PrintJson({{"table", flags.source_table},
+               {"target", flags.target_table},
+               {"error", ErrorJson(code.status())},
+               {"exit_code", failed}});
   }
-  return code;
+  return failed;
 }
 
 }  // namespace
@@ -251,6 +325,7 @@ void AddRetireCommand(CLI::App& app, RunCommand& run) {
   AddRetireFlags(*command, *flags);
   AddSourceFlags(*command, flags->source);
   AddTargetFlags(*command, flags->target);
+  AddTableChoice(*command, "Table", flags->choice);
   AddOutputFlags(*command, flags->output);
   command->footer(kFooter);
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunRetire(*flags, stop); }; });

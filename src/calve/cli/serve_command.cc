@@ -46,7 +46,12 @@ constexpr int64_t kLongestMin = 60 * kMicrosPerSecond;
 class Server : public schedule::ServeObserver {
  public:
   Server(const ServeFlags& flags, config::Config config, schedule::Cadence cadence, StopToken& stop, Terminal& terminal)
-      : flags_(flags), config_(std::move(config)), cadence_(std::move(cadence)), stop_(stop), terminal_(terminal) {}
+      : flags_(flags),
+        config_(std::move(config)),
+        cadence_(std::move(cadence)),
+        tables_(config_.schedule.retry),
+        stop_(stop),
+        terminal_(terminal) {}
 
   int Serve(int64_t stop_limit_micros) {
     schedule::ServeOptions options;
@@ -128,7 +133,7 @@ class Server : public schedule::ServeObserver {
     ARROW_ASSIGN_OR_RAISE(schedule::Cadence cadence, CadenceOf(config.schedule));
     config_ = std::move(config);
     cadence_ = cadence;
-    tables_.Forget();
+    tables_.Forget(config_.schedule.retry);
     return cadence;
   }
 

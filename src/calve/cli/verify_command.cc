@@ -4,9 +4,8 @@
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/session.h"
+#include "calve/cli/table_choice.h"
 #include "calve/cli/verify_report.h"
-#include "calve/config/load_config.h"
-#include "calve/cycle/cycle.h"
 #include "calve/cycle/table_request.h"
 #include "calve/offload/repair.h"
 
@@ -39,8 +38,9 @@ struct VerifyFlags {
   TargetFlags target;
   OutputFlags output;
   std::string source_table, target_table, timestamp_col, from, to, bucket = "hour", sample = "100%", memory = "512MiB";
-  std::vector<std::string> key, types, expressions, excluded, renamed, tables;
-  std::string where, config;
+  std::vector<std::string> key, types, expressions, excluded, renamed;
+  std::string where;
+  TableChoice choice;
   uint64_t seed = 0;
   int64_t rows = 0;
   bool strict = false, cold_only = false, repair = false;
@@ -74,9 +74,6 @@ void AddTableFlags(CLI::App& command, VerifyFlags& flags) {
   command.add_option("--rename", flags.renamed, "a column's name in the target, as offloaded: NAME=NEW; repeatable")
       ->group(group);
   command.add_option("--where", flags.where, "the condition that the table was offloaded by")->group(group);
-  command.add_option("--config", flags.config, "the tables of this configuration file, in place of the options above")
-      ->group(group);
-  command.add_option("--table", flags.tables, "with --config: this table only, by its name; repeatable")->group(group);
 }
 
 void AddRangeFlags(CLI::App& command, VerifyFlags& flags) {
@@ -129,32 +126,22 @@ Result<double> ParseShare(const std::string& text) {
 }
 
 Status CheckFlags(const VerifyFlags& flags) {
-  auto missing = [](const char* option) {
-    return MakeError(ErrorKind::kConfig, fmt::format("{} is missing", option), "calve verify --help has examples.");
-  };
-  if (!flags.config.empty()) {
-    const bool named = !(flags.source.url + flags.source_table + flags.target_table + flags.target.warehouse).empty();
-    return named
-               ? MakeError(ErrorKind::kConfig, "--config stands for source, target and tables, which are given as well",
-                           "Leave out either (they may be CALVE_* variables), and choose a table of the "
-                           "configuration with --table NAME.")
-               : Status::OK();
-  }
-  if (!flags.tables.empty()) return missing("--config");
-  if (flags.target_table.empty()) return missing("--target-table");
-  if (flags.target.warehouse.empty() && !catalog::IsRestCatalog(flags.target.catalog)) return missing("--warehouse");
-  if (flags.cold_only) return Status::OK();
-  if (flags.source.url.empty()) return missing("--source");
-  if (flags.source_table.empty()) return missing("--source-table");
-  if (flags.timestamp_col.empty()) return missing("--timestamp-col");
-  return Status::OK();
+  const NeededOption target{"--target-table", flags.target_table}, warehouse = PlaceOption(flags.target);
+  if (flags.cold_only && flags.choice.config.empty())
+    return CheckTableChoice(flags.choice, "verify", {target, warehouse});
+  return CheckTableChoice(flags.choice, "verify",
+                          {target,
+                           warehouse,
+                           {"--source", flags.source.url},
+                           {"--source-table", flags.source_table},
+                           {"--timestamp-col", flags.timestamp_col}});
 }
 
 Result<offload::VerifyRequest> RequestOf(const VerifyFlags& flags) {
   ARROW_RETURN_NOT_OK(CheckFlags(flags));
   offload::VerifyRequest request;
   request.source_table = flags.source_table;
-  if (flags.config.empty()) {
+  if (flags.choice.config.empty()) {
     ARROW_ASSIGN_OR_RAISE(request.target, catalog::ParseTableIdent(flags.target_table, flags.target.catalog_name));
   }
   request.where = flags.where;
@@ -188,31 +175,6 @@ struct Outcome {
   std::optional<offload::RepairResult> repair;
 };
 
-// Where the tables are. With --config everything is from there.
-struct Sides {
-  std::optional<config::Config> config;
-  TargetSide target;
-  std::unique_ptr<source::Source> source;  // null with --cold-only
-};
-
-Result<Sides> Open(const VerifyFlags& flags, const Clock& clock, StopToken& stop) {
-  Sides sides;
-  const bool read_only = !flags.repair;
-  if (!flags.config.empty()) {
-    ARROW_ASSIGN_OR_RAISE(sides.config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
-    ARROW_ASSIGN_OR_RAISE(sides.target, OpenTargetSide(sides.config->catalog, sides.config->state, clock, read_only));
-    if (!flags.cold_only) {
-      ARROW_ASSIGN_OR_RAISE(sides.source, OpenSourceOf(sides.config->source, stop));
-    }
-    return sides;
-  }
-  ARROW_ASSIGN_OR_RAISE(sides.target, OpenTargetSide(flags.target, clock, read_only));
-  if (!flags.cold_only) {
-    ARROW_ASSIGN_OR_RAISE(sides.source, OpenSourceOf(flags.source, stop));
-  }
-  return sides;
-}
-
 // The request's range, and what the configuration says of the table.
 offload::VerifyRequest RequestOf(const config::TableConfig& table, offload::VerifyRequest request) {
   const offload::OffloadRequest offload = cycle::RequestOf(table);
@@ -227,7 +189,7 @@ offload::VerifyRequest RequestOf(const config::TableConfig& table, offload::Veri
   return request;
 }
 
-Result<Outcome> Verify(const VerifyFlags& flags, const Sides& sides, const offload::VerifyRequest& request,
+Result<Outcome> Verify(const VerifyFlags& flags, const OpenedTables& sides, const offload::VerifyRequest& request,
                        const Clock& clock, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(int64_t lease, ParseDuration(flags.lease));
   const TargetSide& side = sides.target;
@@ -245,8 +207,8 @@ Result<Outcome> Verify(const VerifyFlags& flags, const Sides& sides, const offlo
 }
 
 // One table: told, and its JSON where that is wanted. The exit code.
-int VerifyOne(const VerifyFlags& flags, const Sides& sides, const offload::VerifyRequest& request, StopToken& stop,
-              Terminal& terminal, Json& json) {
+int VerifyOne(const VerifyFlags& flags, const OpenedTables& sides, const offload::VerifyRequest& request,
+              StopToken& stop, Terminal& terminal, Json& json) {
   const SystemClock clock;
   const VerifyWords words{request.timestamp_column.empty() ? "" : flags.bucket, flags.cold_only};
   auto result = Verify(flags, sides, request, clock, stop, terminal);
@@ -268,45 +230,37 @@ int VerifyOne(const VerifyFlags& flags, const Sides& sides, const offload::Verif
   return code;
 }
 
-// Every table of the configuration. A difference counts for more than a failure.
-Result<int> VerifyAll(const VerifyFlags& flags, const Sides& sides, const offload::VerifyRequest& range,
+// Every table of the configuration.
+Result<int> VerifyAll(const VerifyFlags& flags, const OpenedTables& sides, const offload::VerifyRequest& range,
                       StopToken& stop, Terminal& terminal) {
-  ARROW_ASSIGN_OR_RAISE(const auto chosen, cycle::ChooseTables(*sides.config, flags.tables));
   Json json = {{"equal", true}, {"tables", Json::array()}};
-  size_t failed = 0, different = 0;
-  int last_failure = kExitDone;
-  for (size_t i : chosen) {
+  ExitCodes codes;
+  for (size_t i : sides.chosen) {
     const config::TableConfig& table = sides.config->tables[i];
     ARROW_RETURN_NOT_OK(stop.Check());
     Json told = Json::object();
-    const int code = VerifyOne(flags, sides, RequestOf(table, range), stop, terminal, told);
+    codes.Add(VerifyOne(flags, sides, RequestOf(table, range), stop, terminal, told));
     Json named = {{"name", table.name}};
     named.update(told);
     json["tables"].push_back(std::move(named));
-    if (code == kExitDifference) ++different;
-    if (code == kExitDone || code == kExitDifference) continue;
-    ++failed;
-    last_failure = code;
   }
-  const int code = different > 0             ? kExitDifference
-                   : failed == 0             ? kExitDone
-                   : failed == chosen.size() ? last_failure
-                                             : kExitSomeFailed;
-  json["equal"] = code == kExitDone;
-  json["exit_code"] = code;
+  json["equal"] = codes.code() == kExitDone;
+  json["exit_code"] = codes.code();
   if (flags.output.json) {
     PrintJson(json);
   } else {
-    std::printf("%zu table%s: %zu equal, %zu different, %zu failed\n", chosen.size(), chosen.size() == 1 ? "" : "s",
-                chosen.size() - different - failed, different, failed);
+    std::printf("%zu table%s: %zu equal, %zu different, %zu failed\n", sides.chosen.size(),
+                sides.chosen.size() == 1 ? "" : "s", codes.done(), codes.different(), codes.failed());
   }
-  return code;
+  return codes.code();
 }
 
 Result<int> Execute(const VerifyFlags& flags, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(const offload::VerifyRequest request, RequestOf(flags));
   const SystemClock clock;
-  ARROW_ASSIGN_OR_RAISE(const Sides sides, Open(flags, clock, stop));
+  ARROW_ASSIGN_OR_RAISE(const OpenedTables sides,
+                        OpenTables(flags.choice, flags.source, flags.target, /*with_source=*/!flags.cold_only,
+                                   /*read_only=*/!flags.repair, clock, stop));
   if (sides.config) return VerifyAll(flags, sides, request, stop, terminal);
   Json json;
   const int code = VerifyOne(flags, sides, request, stop, terminal, json);
@@ -318,11 +272,11 @@ int RunVerify(const VerifyFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.output));
   auto code = Execute(flags, stop, terminal);
   if (code.ok()) return *code;
-  const std::string& what = flags.config.empty() ? flags.target_table : flags.config;
+  const std::string& what = flags.choice.config.empty() ? flags.target_table : flags.choice.config;
   terminal.Error(WithContext(code.status(), "verify " + what));
   const int failed = ExitCodeOf(code.status(), stop);
   if (flags.output.json) {
-    PrintJson({{"target", flags.config.empty() ? Json(flags.target_table) : Json(nullptr)},
+    PrintJson({{"target", flags.choice.config.empty() ? Json(flags.target_table) : Json(nullptr)},
                {"error", ErrorJson(code.status())},
                {"exit_code", failed}});
   }
@@ -337,9 +291,8 @@ void AddVerifyCommand(CLI::App& app, RunCommand& run) {
   AddTableFlags(*command, *flags);
   AddRangeFlags(*command, *flags);
   AddSourceFlags(*command, flags->source);
-  command->get_option("--source")->required(false);
   AddTargetFlags(*command, flags->target);
-  command->get_option("--warehouse")->required(false);
+  AddTableChoice(*command, "Table", flags->choice);
   AddOutputFlags(*command, flags->output);
   command->footer(kFooter);
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunVerify(*flags, stop); }; });

@@ -64,11 +64,22 @@ struct StateConfig {
   friend bool operator==(const StateConfig&, const StateConfig&) = default;
 };
 
+// When `calve serve` tries a table again that failed (schedule/table_health.h).
+struct RetryConfig {
+  int64_t wait_min_micros = 15 * kMicrosPerSecond;
+  int64_t wait_max_micros = 5 * kMicrosPerMinute;
+  int64_t put_aside_after = 5;  // failures in a row
+  int64_t aside_min_micros = 10 * kMicrosPerMinute;
+  int64_t aside_max_micros = 240 * kMicrosPerMinute;
+  friend bool operator==(const RetryConfig&, const RetryConfig&) = default;
+};
+
 struct ScheduleConfig {
   int64_t every_micros = 15 * kMicrosPerMinute;  // where `cron` is empty
   std::string cron;                              // five fields
   std::string timezone = "UTC";                  // an IANA name; of `cron`, and where `every` counts days from
   int64_t offset_micros = 0;                     // cycles begin so long after the multiples of `every`
+  RetryConfig retry = {};
   friend bool operator==(const ScheduleConfig&, const ScheduleConfig&) = default;
 };
 

@@ -107,6 +107,27 @@ const Mapping& StateKeys() {
   return kMapping;
 }
 
+const Mapping& RetryKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              AtLeast(kMicrosPerSecond,
+                      Bind("wait_min", Form::kDuration, &RetryConfig::wait_min_micros,
+                           "Before a table is tried again whose failure may pass by itself; twice as long each time.")),
+              AtLeast(kMicrosPerSecond,
+                      Bind("wait_max", Form::kDuration, &RetryConfig::wait_max_micros, "The longest of these waits.")),
+              AtLeast(1, Bind("put_aside_after", Form::kInteger, &RetryConfig::put_aside_after,
+                              "After so many failures in a row, of any kind, a table is put aside.")),
+              AtLeast(kMicrosPerSecond, Bind("aside_min", Form::kDuration, &RetryConfig::aside_min_micros,
+                                             "For how long; twice as long each time.")),
+              AtLeast(kMicrosPerSecond,
+                      Bind("aside_max", Form::kDuration, &RetryConfig::aside_max_micros,
+                           "For how long at most; 15 minutes at most where the failure may pass by itself.")),
+          },
+  };
+  return kMapping;
+}
+
 const Mapping& ScheduleKeys() {
   static const Mapping kMapping = {
       .keys =
@@ -120,6 +141,9 @@ const Mapping& ScheduleKeys() {
                    "IANA name of the zone that the schedule is meant in: `Europe/Berlin`."),
               Bind("offset", Form::kDuration, &ScheduleConfig::offset_micros,
                    "Cycles of `every` begin so much later: with `15m` and `2m` at :02, :17 …"),
+              BindMapping("retry", &ScheduleConfig::retry, RetryKeys(),
+                          "When `calve serve` tries a table that failed "
+                          "again."),
           },
       .at_most_one = {{"every", "cron"}, {"cron", "offset"}},
   };

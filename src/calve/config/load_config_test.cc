@@ -60,7 +60,13 @@ TEST(LoadConfig, EveryKeyReachesItsMember) {
   EXPECT_EQ(config.catalog, (CatalogConfig{"sqlite:////srv/catalog.db", "", "lake", "file:///srv/cold"}));
   EXPECT_EQ(config.state,
             (StateConfig{"postgresql://calve@db/platform?sslmode=verify-full", "", "/run/secrets/state"}));
-  EXPECT_EQ(config.schedule, (ScheduleConfig{15 * kMicrosPerMinute, "", "Europe/Berlin", 2 * kMicrosPerMinute}));
+  EXPECT_EQ(
+      config.schedule,
+      (ScheduleConfig{15 * kMicrosPerMinute,
+                      "",
+                      "Europe/Berlin",
+                      2 * kMicrosPerMinute,
+                      {5 * kMicrosPerSecond, kMicrosPerMinute, 3, 30 * kMicrosPerMinute, 24 * 60 * kMicrosPerMinute}}));
   EXPECT_EQ(config.limits, (LimitsConfig{3, int64_t{2} << 30, 6, 4, 5, {50, 80, 5 * kMicrosPerMinute}}));
   ASSERT_EQ(config.tables.size(), 2u);
 

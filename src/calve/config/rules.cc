@@ -102,6 +102,14 @@ void Rules::CheckSchedule() {
           schedule::CronExpression::Parse(schedule.cron).status());
   }
   judge("schedule.timezone", "this is no time zone", schedule::Cadence::Cron("@daily", schedule.timezone).status());
+  const RetryConfig& retry = schedule.retry;
+  if (retry.wait_max_micros < retry.wait_min_micros) {
+    Add("schedule.retry.wait_max", "the longest wait is shorter than the first one", "Give at least `wait_min`.");
+  }
+  if (retry.aside_max_micros < retry.aside_min_micros) {
+    Add("schedule.retry.aside_max", "the longest time aside is shorter than the first one",
+        "Give at least `aside_min`.");
+  }
   if (schedule.offset_micros >= schedule.every_micros) {
     Add("schedule.offset", "the offset is not shorter than the time between two cycles", "Give less than `every`.");
   }

@@ -114,7 +114,8 @@ std::vector<Key> RowKeys() {
            "A column or `years(c)`, `months(c)`, `days(c)`, `hours(c)`, `bucket(N, c)`, `truncate(W, c)`."),
       Bind("sort_by", Form::kTexts, &TableConfig::sort_by,
            "Rows are sorted so (in ClickHouse) and the table declares it: `[symbol, exchange_timestamp desc]`."),
-      Bind("properties", Form::kScalars, &TableConfig::properties, "Table properties of a new target, by name."),
+      Bind("properties", Form::kScalars, &TableConfig::properties,
+           "Table properties of the target, by name; where it exists, those that differ are set."),
   };
 }
 

@@ -7,6 +7,14 @@ namespace calve::cycle {
 using schedule::CycleCause;
 using schedule::TableState;
 
+void ServedTables::Forget(const config::RetryConfig& retry) {
+  tables_.clear();
+  policy_.retry = {.attempts_max = static_cast<int>(retry.put_aside_after),
+                   .wait_min_ms = retry.wait_min_micros / 1000,
+                   .wait_max_ms = retry.wait_max_micros / 1000};
+  policy_.aside = {.wait_min_ms = retry.aside_min_micros / 1000, .wait_max_ms = retry.aside_max_micros / 1000};
+}
+
 std::vector<size_t> ServedTables::WithDependents(const config::Config& config,
                                                  const std::function<bool(const Known&)>& wanted) const {
   std::vector<schedule::TableNode> nodes;

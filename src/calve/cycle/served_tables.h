@@ -15,7 +15,7 @@ namespace calve::cycle {
 
 class ServedTables {
  public:
-  explicit ServedTables(schedule::HealthPolicy policy = {}) : policy_(policy) {}
+  explicit ServedTables(const config::RetryConfig& retry = {}) { Forget(retry); }
 
   // Which tables the cycle is for, and which of them are left out. All of them for a scheduled one; those with a
   // backlog or those that are to be tried again, with the tables after them, for one between. Tables that the
@@ -25,8 +25,8 @@ class ServedTables {
   // `random` gives numbers in [0, 1).
   schedule::CycleReport Learn(const CycleReport& report, TimestampMicros now, const std::function<double()>& random);
 
-  // A configuration was read anew: every table is tried, and those that are gone are forgotten.
-  void Forget() { tables_.clear(); }
+  // A configuration was read anew: every table is tried, by its say about retries.
+  void Forget(const config::RetryConfig& retry);
 
  private:
   struct Known {
@@ -42,7 +42,7 @@ class ServedTables {
   std::vector<size_t> WithDependents(const config::Config& config,
                                      const std::function<bool(const Known&)>& wanted) const;
 
-  const schedule::HealthPolicy policy_;
+  schedule::HealthPolicy policy_;
   std::map<std::string, Known> tables_;  // by name
 };
 

@@ -124,6 +124,23 @@ TEST_F(ServedTablesTest, WhatWaitsForAPersonIsTriedWithTheNextCycle) {
   EXPECT_FALSE(served_.OptionsFor(config_, CycleCause::kSchedule, kNow).skip[0]);
 }
 
+TEST_F(ServedTablesTest, WaitsAreThoseOfTheConfiguration) {
+  config::RetryConfig retry;
+  retry.wait_min_micros = 4 * kMicrosPerSecond;
+  retry.wait_max_micros = 6 * kMicrosPerSecond;
+  retry.put_aside_after = 3;
+  retry.aside_min_micros = 100 * kMicrosPerSecond;
+  served_ = ServedTables(retry);
+  const auto wait = [&] { return (*Learn({Failed("a")}).retry_at - kNow) / kMicrosPerSecond; };
+  EXPECT_EQ(wait(), 3);  // half of it fixed, half of the rest drawn
+  EXPECT_EQ(wait(), 4);  // 8, cut to 6
+  EXPECT_EQ(wait(), 75);
+  EXPECT_THAT(*served_.OptionsFor(config_, CycleCause::kSchedule, kNow).skip[0], HasSubstr("put aside until"));
+  served_.Forget(config::RetryConfig());
+  EXPECT_FALSE(served_.OptionsFor(config_, CycleCause::kSchedule, kNow).skip[0]);
+  EXPECT_EQ(wait(), 11);  // the defaults: 15 s
+}
+
 TEST_F(ServedTablesTest, PutAsideAfterFailuresInARowAndForgivenAfterASuccess) {
   TimestampMicros now = kNow;
   for (int i = 0; i < 5; ++i) {
@@ -174,7 +191,7 @@ TEST_F(ServedTablesTest, WhatIsGoneFromTheConfigurationIsForgotten) {
 
 TEST_F(ServedTablesTest, ForgetTriesEverythingAnew) {
   Learn({Failed("a"), Backlog("b")});
-  served_.Forget();
+  served_.Forget(config::RetryConfig());
   EXPECT_FALSE(served_.OptionsFor(config_, CycleCause::kSchedule, kNow).skip[0]);
   const auto learnt = Learn({});
   EXPECT_FALSE(learnt.backlog);

@@ -39,7 +39,7 @@ offload::OffloadRequest RequestOf(const config::TableConfig& table) {
   request.start_at_first = table.start_from.beginning;
   request.columns = ColumnsOf(table);
   request.partition_by = table.partition_by;
-  request.repartition = true;  // the file says how tables are to be
+  request.repartition = request.set_properties = true;  // the file says how tables are to be
   request.sort_by = table.sort_by;
   request.properties = table.properties;
   request.settings = table.settings;

@@ -224,6 +224,11 @@ Result<TargetMatch> MatchTarget(const std::vector<SelectedColumn>& columns, cons
     } else if (fit.field.required != field->required) {
       match.notes.push_back(fmt::format("column {} is made optional in the target", column.name));
     }
+    // A comment that somebody gave the target's column stays.
+    if (field->doc.empty() && !column.comment.empty()) {
+      fit.field.doc = column.comment;
+      match.notes.push_back(fmt::format("column {} of the target gets ClickHouse's comment", column.name));
+    }
     *field = fit.field;
     match.columns.push_back(fit.column);
   }

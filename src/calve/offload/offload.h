@@ -38,10 +38,12 @@ struct OffloadRequest {
   bool start_at_first = false;
   ColumnOptions columns;
   std::vector<std::string> partition_by;  // terms, for a new table
-  // A table that exists is partitioned so from now on, where it has another spec; older files stay as they are.
+  // A table that exists is partitioned and sorted so from now on, where it has another spec or order; older files stay
+  // as they are.
   bool repartition = false;
   std::vector<std::string> sort_by;               // "a", "b desc"
   std::map<std::string, std::string> properties;  // of a new table
+  bool set_properties = false;                    // and of one that exists
   std::map<std::string, std::string> settings;    // of the reading query
   int64_t memory_bytes = 512 << 20;               // of blocks in flight and open files together
   // A window with more than that is committed in chunks, one after the other.

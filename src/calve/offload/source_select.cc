@@ -22,7 +22,8 @@ Result<source::SourceTable> DescribeRows(source::Source& source, const std::stri
   if (where.empty()) return described;
   auto checked = source::QueryRows(
       source, fmt::format("DESCRIBE TABLE (SELECT 1 FROM {} WHERE (\n{}\n))", FromClause(described), where));
-  if (!checked.ok() && KindOf(checked.status()) != ErrorKind::kRetry && KindOf(checked.status()) != ErrorKind::kStopped) {
+  if (!checked.ok() && KindOf(checked.status()) != ErrorKind::kRetry &&
+      KindOf(checked.status()) != ErrorKind::kStopped) {
     return WithContext(WithKind(checked.status(), ErrorKind::kConfig,
                                 "Write a ClickHouse condition over the table's columns, such as \"venue != 'test'\"."),
                        fmt::format("the condition of {}.{}, {}", described.database, described.name, where));

@@ -46,6 +46,15 @@ std::map<std::string, std::string> NewTableProperties(const OffloadRequest& requ
   return properties;
 }
 
+// calve's own say where the table's rows begin and end.
+Status CheckProperties(const OffloadRequest& request) {
+  for (const auto& [key, value] : request.properties) {
+    if (!key.starts_with("calve.")) continue;
+    return MakeError(ErrorKind::kConfig, fmt::format("the table property {} is calve's own", key), "Leave it out.");
+  }
+  return Status::OK();
+}
+
 // ClickHouse's comment on the table, where there is one; it is worth no failure.
 void AddComment(source::Source& source, const source::SourceTable& table,
                 std::map<std::string, std::string>& properties) {
@@ -90,6 +99,21 @@ Result<iceberg::PartitionSpec> NewSpec(const std::vector<std::string>& terms, co
   return spec;
 }
 
+// The id of an order with the same fields; 0 where the table has none.
+int FindOrder(const iceberg::TableMetadata& metadata, const iceberg::SortOrder& order) {
+  for (const iceberg::SortOrder& known : metadata.sort_orders) {
+    if (!known.fields.empty() && known.fields == order.fields) return known.order_id;
+  }
+  return 0;
+}
+
+// Whether the order becomes the table's default. One that somebody else declared stays unless the request says so; ours
+// is then that of our files only.
+bool DeclaresOrder(const OffloadRequest& request, const iceberg::TableMetadata& metadata, int order_id) {
+  const int declared = metadata.default_sort_order_id;
+  return declared == 0 || (request.repartition && declared != order_id);
+}
+
 }  // namespace
 
 Result<std::vector<SelectedColumn>> SelectColumns(source::Source& source, const source::SourceTable& table,
@@ -128,6 +152,7 @@ Result<SortPlan> PlanSort(const std::vector<std::string>& terms, const iceberg::
 
 Result<Target> PlanTarget(const OffloadContext& context, const OffloadRequest& request,
                           const source::SourceTable& table) {
+  ARROW_RETURN_NOT_OK(CheckProperties(request));
   ARROW_ASSIGN_OR_RAISE(auto columns, SelectColumns(context.source, table, request.columns));
   Target target;
   auto loaded = context.catalog.LoadTable(request.target);
@@ -166,19 +191,20 @@ Result<Target> PlanTarget(const OffloadContext& context, const OffloadRequest& r
   }
   ARROW_ASSIGN_OR_RAISE(SortPlan sort, PlanSort(request.sort_by, target.schema));
   target.order = sort.order;
+  if (!sort.order.fields.empty() && DeclaresOrder(request, loaded->metadata, FindOrder(loaded->metadata, sort.order))) {
+    target.notes.push_back(fmt::format("the target is sorted by {} from now on; older files stay as they are",
+                                       fmt::join(request.sort_by, ", ")));
+  }
+  for (const auto& [key, value] : request.properties) {
+    if (!request.set_properties || loaded->metadata.Property(key, "") == value) continue;
+    target.new_properties[key] = value;
+    target.notes.push_back(fmt::format("the target's property {} is set", key));
+  }
   target.table = std::move(*loaded);
   return target;
 }
 
 namespace {
-
-// The id of an order with the same fields; 0 where the table has none.
-int FindOrder(const iceberg::TableMetadata& metadata, const iceberg::SortOrder& order) {
-  for (const iceberg::SortOrder& known : metadata.sort_orders) {
-    if (!known.fields.empty() && known.fields == order.fields) return known.order_id;
-  }
-  return 0;
-}
 
 Status ChangeTable(const OffloadContext& context, const OffloadRequest& request, Target& target) {
   const iceberg::TableMetadata& metadata = target.table->metadata;
@@ -190,16 +216,22 @@ Status ChangeTable(const OffloadContext& context, const OffloadRequest& request,
     change.updates.push_back(iceberg::AddPartitionSpec{*target.new_spec});
     change.updates.push_back(iceberg::SetDefaultSpec{-1});
   }
-  bool new_order = !target.order.fields.empty() && FindOrder(metadata, target.order) == 0;
-  if (new_order) {
+  if (!target.order.fields.empty()) {
+    const int known_id = FindOrder(metadata, target.order);
     iceberg::SortOrder added = target.order;
     for (const iceberg::SortOrder& known : metadata.sort_orders)
       added.order_id = std::max(added.order_id, known.order_id + 1);
+    const bool declares = DeclaresOrder(request, metadata, known_id);
+    if (known_id == 0) change.updates.push_back(iceberg::AddSortOrder{added});
+    if (declares) change.updates.push_back(iceberg::SetDefaultSortOrder{known_id == 0 ? -1 : known_id});
+    if (known_id == 0 || declares) {
+      change.requirements.push_back(iceberg::AssertTableUuid{metadata.table_uuid});
+      change.requirements.push_back(iceberg::AssertDefaultSortOrderId{metadata.default_sort_order_id});
+    }
+  }
+  if (!target.new_properties.empty()) {
     change.requirements.push_back(iceberg::AssertTableUuid{metadata.table_uuid});
-    change.requirements.push_back(iceberg::AssertDefaultSortOrderId{metadata.default_sort_order_id});
-    change.updates.push_back(iceberg::AddSortOrder{added});
-    // An order that somebody else declared stays the table's default; ours is then that of our files only.
-    if (metadata.default_sort_order_id == 0) change.updates.push_back(iceberg::SetDefaultSortOrder{-1});
+    change.updates.push_back(iceberg::SetProperties{target.new_properties});
   }
   if (change.updates.empty()) return Status::OK();
   // The window was planned on this main. If it moved (another calve's window, a rollback), it is planned anew.

@@ -15,8 +15,9 @@ struct Target {
   std::vector<SelectedColumn> columns;        // to select
   iceberg::Schema schema;                     // after the changes
   bool schema_changed = false;
-  std::optional<iceberg::PartitionSpec> new_spec;  // where the partitioning changes
-  iceberg::SortOrder order;                        // asked for; order_id 0: none
+  std::optional<iceberg::PartitionSpec> new_spec;     // where the partitioning changes
+  std::map<std::string, std::string> new_properties;  // that change
+  iceberg::SortOrder order;                           // asked for; order_id 0: none
   std::vector<std::string> notes;
 };
 

@@ -80,9 +80,10 @@ class Planner {
       if (!selected) plan_.columns_not_compared.push_back(field.name);
     }
     for (const source::SourceColumn& column : plan_.table.columns) {
-      if (column.default_kind.empty() || column.default_kind == "DEFAULT") {
-        if (IndexOf(target.schema, column.name) < 0) plan_.columns_not_compared.push_back(column.name);
-      }
+      if (!column.default_kind.empty() && column.default_kind != "DEFAULT") continue;
+      const auto renamed = offload.columns.renamed.find(column.name);
+      const std::string& name = renamed == offload.columns.renamed.end() ? column.name : renamed->second;
+      if (IndexOf(target.schema, name) < 0) plan_.columns_not_compared.push_back(column.name);
     }
     auto text = source::QueryText(*context_.source,
                                   fmt::format("SHOW CREATE TABLE {}.{}", source::QuoteIdentifier(plan_.table.database),
