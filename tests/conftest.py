@@ -32,12 +32,36 @@ class Cold:
         self.state = f"sqlite:///{self.journal}"
 
     @property
+    def configured(self):
+        """The section `catalog` of a configuration."""
+        return {"type": f"sqlite:///{self.database}" if self.database else "hadoop", "warehouse": f"file://{self.warehouse}"}
+
+    @property
     def arguments(self):
-        catalog = f"sqlite:///{self.database}" if self.database else "hadoop"
-        return ["--catalog", catalog, "--warehouse", f"file://{self.warehouse}", "--state", self.state]
+        return ["--catalog", self.configured["type"], "--warehouse", self.configured["warehouse"], "--state", self.state]
 
     def table(self, name, namespace="cold"):
         return readers.Table(self.warehouse, namespace, name, self.database)
+
+
+class RestCold(Cold):
+    """A REST catalog's server of its own, which alone knows where its tables are. Its database and warehouse can be looked into."""
+
+    def __init__(self, folder, server):
+        super().__init__(folder, "rest")
+        self.server = server
+        self.warehouse, self.database = server.folder / "warehouse", server.folder / "catalog.db"
+
+    @property
+    def configured(self):
+        return {"type": "rest", "uri": self.server.url}
+
+    @property
+    def arguments(self):
+        return ["--catalog", self.server.url, "--state", self.state]
+
+    def table(self, name, namespace="cold"):
+        return readers.Table(self.warehouse, namespace, name, self.database, self.server.url)
 
 
 class Hot(clickhouse.Database):
@@ -80,9 +104,22 @@ def any_cold(request, tmp_path):
 
 
 @pytest.fixture
+def rest_cold(tmp_path):
+    need(services.present("iceberg-rest"), "Iceberg's REST catalog is not installed")
+    with services.RestCatalog(tmp_path / "rest").running() as server:
+        yield RestCold(tmp_path, server)
+
+
+@pytest.fixture(params=["hadoop", "sql", "rest"])
+def every_cold(request, tmp_path):
+    """As any_cold, and a REST catalog, whose server takes a second or two to start."""
+    return request.getfixturevalue("rest_cold") if request.param == "rest" else Cold(tmp_path, request.param)
+
+
+@pytest.fixture
 def hot(tmp_path, request):
     """With whichever of the cold fixtures the test asks for; the Hadoop one else."""
-    kinds = [name for name in ("any_cold", "sql_cold", "cold") if name in request.fixturenames]
+    kinds = [name for name in ("every_cold", "any_cold", "rest_cold", "sql_cold", "cold") if name in request.fixturenames]
     place = request.getfixturevalue(kinds[0] if kinds else "cold")
     return Hot(tmp_path / "hot", place)
 

@@ -11,10 +11,9 @@ class Configuration:
     def __init__(self, hot, url=None):
         self.cold = hot.cold
         self.file = self.cold.folder / "calve.yaml"
-        catalog = f"sqlite:///{self.cold.database}" if self.cold.database else "hadoop"
         self.content = {
             "source": {"url": url or hot.url},
-            "catalog": {"type": catalog, "warehouse": f"file://{self.cold.warehouse}"},
+            "catalog": self.cold.configured,
             "state": {"url": self.cold.state},
             "defaults": {"cursor": {"timestamp": "ts"}, "buffer": "0s"},
         }

@@ -42,6 +42,13 @@ struct CreateTableRequest {
   std::string location;  // empty: the catalog chooses
 };
 
+// What one table becomes, as CommitTable has it.
+struct TableCommit {
+  TableIdent ident;
+  std::vector<iceberg::TableRequirement> requirements;
+  std::vector<iceberg::TableUpdate> updates;
+};
+
 // Thread-safe. Every change is a compare-and-set. Outcomes of a change:
 //   OK               it is in
 //   kConflict        it is proven not to be in: another commit came first, or a requirement does not hold
@@ -66,6 +73,11 @@ class Catalog {
   virtual Status DropTable(const TableIdent& ident) = 0;
   // Takes over a table whose metadata file is there already. kUnsupported where the catalog cannot.
   virtual Result<LoadedTable> RegisterTable(const TableIdent& ident, const std::string& metadata_location);
+  // Whether CommitTables is to be had.
+  virtual Result<bool> CommitsTogether() { return false; }
+  // All of them in one step, or none: the outcome is of all together. Each table once. kUnsupported where the catalog
+  // has no such step.
+  virtual Status CommitTables(std::span<const TableCommit> commits);
 };
 
 struct CatalogOptions {

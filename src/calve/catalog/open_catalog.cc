@@ -54,6 +54,10 @@ Result<LoadedTable> Catalog::RegisterTable(const TableIdent& ident, const std::s
   return MakeError(ErrorKind::kUnsupported, fmt::format("the {} cannot take over {}", name(), ident.ToString()));
 }
 
+Status Catalog::CommitTables(std::span<const TableCommit>) {
+  return MakeError(ErrorKind::kUnsupported, fmt::format("the {} cannot commit several tables in one step", name()));
+}
+
 Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, storage::FileIO& file_io,
                                              const Clock& clock) {
   if (IsRestUri(options.catalog) || (options.catalog == "rest" && !options.rest.uri.empty())) {

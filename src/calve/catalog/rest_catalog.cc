@@ -161,14 +161,26 @@ Result<LoadedTable> RestCatalog::MakeTable(const TableIdent& ident, bool registe
     request.idempotency_key = key();  // the server may repeat its refusal for the first one
     made = client->Send(request);
   }
-  if (KindOf(made.status()) == ErrorKind::kConflict) {
-    return MakeError(ErrorKind::kAlreadyExists,
-                     fmt::format("table {} exists in the {} ({})", ident.ToString(), name(), MessageOf(made.status())));
-  }
+  if (KindOf(made.status()) == ErrorKind::kConflict) return NameIsTaken(*client, ident, made.status());
   ARROW_RETURN_NOT_OK(made.status());
   auto table = Take(*client, ident, *made);
   if (!table.ok()) return WithKind(table.status(), ErrorKind::kUnknownOutcome, RemedyOf(table.status()));
   return table;
+}
+
+Status RestCatalog::NameIsTaken(RestClient& client, const TableIdent& ident, const Status& refusal) {
+  if (client.settings().Offers(kLoadView)) {
+    RestRequest request;
+    ARROW_ASSIGN_OR_RAISE(request.path, client.settings().NamespacePath(ident.levels));
+    request.path += "/views/" + http::PercentEncoded(ident.name);
+    request.what = fmt::format("asking whether {} is a view", ident.ToString());
+    if (client.Send(request).ok()) {
+      return MakeError(ErrorKind::kConfig, fmt::format("{} is a view in the {}", ident.ToString(), name()),
+                       "Name another target: calve writes tables.");
+    }
+  }
+  return MakeError(ErrorKind::kAlreadyExists,
+                   fmt::format("table {} exists in the {} ({})", ident.ToString(), name(), MessageOf(refusal)));
 }
 
 // From the outermost level on: some catalogs want the parents to be there.
@@ -211,6 +223,29 @@ Result<LoadedTable> RestCatalog::CommitTable(const TableIdent& ident,
   auto table = Take(*client, ident, *body);
   if (!table.ok()) return WithKind(table.status(), ErrorKind::kUnknownOutcome, RemedyOf(table.status()));
   return table;
+}
+
+Result<bool> RestCatalog::CommitsTogether() {
+  ARROW_ASSIGN_OR_RAISE(RestClient * client, Client());
+  return client->settings().Offers(kCommitTransaction);
+}
+
+Status RestCatalog::CommitTables(std::span<const TableCommit> commits) {
+  ARROW_ASSIGN_OR_RAISE(RestClient * client, Client());
+  if (!client->settings().Offers(kCommitTransaction)) return Catalog::CommitTables(commits);
+  if (commits.empty()) return Status::OK();
+  RestRequest request;
+  request.method = "POST";
+  request.path = client->settings().TransactionPath();
+  request.body = CommitTransactionBody(commits);
+  request.what =
+      fmt::format("committing to {} tables at once, {} among them", commits.size(), commits.front().ident.ToString());
+  request.is_change = true;
+  if (client->settings().takes_idempotency_keys) request.idempotency_key = TimeOrderedUuid(clock_.Now() / 1000);
+  const Status status = client->Send(request).status();
+  if (KindOf(status) != ErrorKind::kConflict) return status;
+  // All or none: one of them tells of all.
+  return LookForOwn(commits.front().ident, commits.front().updates, status).status();
 }
 
 Result<LoadedTable> RestCatalog::LookForOwn(const TableIdent& ident, std::span<const iceberg::TableUpdate> updates,

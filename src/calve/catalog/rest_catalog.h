@@ -1,4 +1,5 @@
-// The catalog behind a server that speaks Iceberg's REST protocol. Spec: rest-catalog-open-api.yaml; docs/catalogs.md.
+// The catalog behind a server that speaks Iceberg's REST protocol. Spec: rest-catalog-open-api.yaml;
+// docs/rest-catalog.md.
 #pragma once
 
 #include <map>
@@ -40,6 +41,9 @@ class RestCatalog : public Catalog {
   Status DropTable(const TableIdent& ident) override;
   // Takes a table over whose files are there already. Outcomes as CreateTable's.
   Result<LoadedTable> RegisterTable(const TableIdent& ident, const std::string& metadata_location) override;
+  // Where the server lists the end point for it, or lists none.
+  Result<bool> CommitsTogether() override;
+  Status CommitTables(std::span<const TableCommit> commits) override;
 
  private:
   RestCatalog(const RestOptions& options, std::string warehouse, storage::StorageCredentials* vended,
@@ -62,6 +66,8 @@ class RestCatalog : public Catalog {
   // Posts to `path` what makes a table; makes its namespace where that is missing.
   Result<LoadedTable> MakeTable(const TableIdent& ident, bool registers, const std::string& body);
   Status MakeNamespace(RestClient& client, const std::vector<std::string>& levels);
+  // What stands under the name that is taken: kAlreadyExists for a table, kConfig for a view.
+  Status NameIsTaken(RestClient& client, const TableIdent& ident, const Status& refusal);
   // After a conflict: OK where our own snapshots are in the table.
   Result<LoadedTable> LookForOwn(const TableIdent& ident, std::span<const iceberg::TableUpdate> updates,
                                  const Status& conflict);

@@ -28,6 +28,7 @@ RestServerOptions LikeNessie() {
   RestServerOptions options;
   options.prefix = "main%7Cwarehouse";
   options.lists_endpoints = false;
+  options.offers_transactions = true;
   return options;
 }
 
@@ -273,6 +274,20 @@ TEST_F(RestCatalogTest, ANamespaceIsMadeWithAllThatIsAboveItWhateverItsAnswer) {
   EXPECT_THAT(made.back(), HasSubstr(R"(["a","b","c"])"));
 }
 
+TEST(RestCatalogViews, AViewIsNoTableAndItsNameIsTaken) {
+  RestServerOptions options;
+  options.views = {"candles"};
+  RestPlace place(options);
+  auto catalog = place.OpenRest();
+  const TableIdent view{{"cold"}, "candles"}, table{{"cold"}, "trades"};
+  EXPECT_EQ(KindOf(catalog->LoadTable(view).status()), ErrorKind::kNotFound);
+  const Status taken = catalog->CreateTable(view, TradesRequest()).status();
+  EXPECT_EQ(KindOf(taken), ErrorKind::kConfig) << "planning anew would find the same: " << taken.ToString();
+  EXPECT_THAT(MessageOf(taken), HasSubstr("cold.candles is a view"));
+  ASSERT_TRUE(catalog->CreateTable(table, TradesRequest()).ok());
+  EXPECT_EQ(KindOf(catalog->CreateTable(table, TradesRequest()).status()), ErrorKind::kAlreadyExists);
+}
+
 TEST_F(RestCatalogTest, ALostAnswerToATakeoverIsFound) {
   const TableIdent other{{"cold"}, "again"};
   place_.server.FailChanges({{Kind::kLostAnswer}});
@@ -286,6 +301,82 @@ TEST_F(RestCatalogTest, ADropOfUnknownOutcomeIsNotRepeated) {
   EXPECT_EQ(KindOf(catalog_->DropTable(ident_)), ErrorKind::kUnknownOutcome);
   EXPECT_THAT(place_.server.Seen("DELETE", "/tables/trades"), SizeIs(1));
   EXPECT_THAT(place_.server.seen().back().target, HasSubstr("purgeRequested=false"));
+}
+
+// --- several tables in one step
+
+struct TogetherTest : RestCatalogTest {
+  explicit TogetherTest(RestServerOptions options = Offering()) : RestCatalogTest(std::move(options)) {
+    for (const char* name : {"a", "b", "c"}) {
+      idents_.push_back({{"cold"}, name});
+      EXPECT_TRUE(catalog_->CreateTable(idents_.back(), TradesRequest()).ok());
+    }
+  }
+  static RestServerOptions Offering() {
+    RestServerOptions options;
+    options.offers_transactions = true;
+    return options;
+  }
+  std::vector<TableCommit> Appends() {
+    std::vector<TableCommit> commits;
+    for (const TableIdent& ident : idents_) {
+      TestAppend append = AppendOn(catalog_->LoadTable(ident)->metadata);
+      commits.push_back({ident, append.requirements, append.updates});
+    }
+    return commits;
+  }
+  size_t Snapshots() {
+    size_t count = 0;
+    for (const TableIdent& ident : idents_) count += catalog_->LoadTable(ident)->metadata.snapshots.size();
+    return count;
+  }
+
+  std::vector<TableIdent> idents_;
+};
+struct TogetherWithKeysTest : TogetherTest {
+  TogetherWithKeysTest() : TogetherTest(LikeTheFixture()) {}
+};
+
+TEST_F(TogetherTest, AllOrNone) {
+  EXPECT_TRUE(catalog_->CommitsTogether().ValueOrDie());
+  auto commits = Appends();
+  ASSERT_TRUE(catalog_->CommitTables(commits).ok());
+  EXPECT_EQ(Snapshots(), 3u);
+  commits = Appends();
+  ASSERT_TRUE(AppendRetrying(*catalog_, idents_[1]).ok());
+  EXPECT_EQ(KindOf(catalog_->CommitTables(commits)), ErrorKind::kConflict);
+  EXPECT_EQ(Snapshots(), 4u);
+  EXPECT_TRUE(catalog_->CommitTables({}).ok());
+}
+
+TEST_F(TogetherTest, OutcomesAreThoseOfOneTable) {
+  place_.server.FailChanges({{Kind::kTwice}});
+  EXPECT_TRUE(catalog_->CommitTables(Appends()).ok());
+  EXPECT_EQ(Snapshots(), 3u);
+  for (Kind kind : {Kind::kLostRequest, Kind::kLostAnswer, Kind::kAnswerAfter}) {
+    const size_t before = Snapshots();
+    place_.server.FailChanges({{kind, 502}});
+    EXPECT_EQ(KindOf(catalog_->CommitTables(Appends())), ErrorKind::kUnknownOutcome);
+    EXPECT_EQ(Snapshots(), before + (kind == Kind::kLostRequest ? 0 : 3));
+  }
+}
+
+TEST_F(TogetherWithKeysTest, AnUnknownOutcomeIsFoundOut) {
+  for (Kind kind : {Kind::kLostRequest, Kind::kLostAnswer, Kind::kAnswerAfter}) {
+    const size_t before = Snapshots();
+    place_.server.FailChanges({{kind, 502}});
+    EXPECT_TRUE(catalog_->CommitTables(Appends()).ok());
+    EXPECT_EQ(Snapshots(), before + 3);
+  }
+}
+
+TEST_F(RestCatalogTest, ACatalogThatDoesNotOfferItRefusesSeveralAtOnce) {
+  EXPECT_FALSE(catalog_->CommitsTogether().ValueOrDie());
+  std::vector<TableCommit> commits{{ident_, {}, {iceberg::SetProperties{{{"k", "v"}}}}}};
+  EXPECT_EQ(KindOf(catalog_->CommitTables(commits)), ErrorKind::kUnsupported);
+  auto sql = place_.OpenInner();
+  EXPECT_FALSE(sql->CommitsTogether().ValueOrDie());
+  EXPECT_EQ(KindOf(sql->CommitTables(commits)), ErrorKind::kUnsupported);
 }
 
 // Changes go out on a connection that the server cannot have closed meanwhile: libcurl would send them twice.

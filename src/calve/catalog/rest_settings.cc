@@ -169,6 +169,10 @@ std::string RestSettings::NamespacesPath() const {
   return "/v1/" + (prefix.empty() ? "" : prefix + "/") + "namespaces";
 }
 
+std::string RestSettings::TransactionPath() const {
+  return "/v1/" + (prefix.empty() ? "" : prefix + "/") + "transactions/commit";
+}
+
 Result<std::string> RestSettings::NamespacePath(const std::vector<std::string>& levels) const {
   ARROW_ASSIGN_OR_RAISE(const std::string text, NamespaceText(levels));
   return NamespacesPath() + "/" + text;

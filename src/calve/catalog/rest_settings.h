@@ -18,6 +18,7 @@ inline constexpr std::string_view kLoadCredentials =
     "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials";
 inline constexpr std::string_view kCommitTransaction = "POST /v1/{prefix}/transactions/commit";
 inline constexpr std::string_view kRegisterTable = "POST /v1/{prefix}/namespaces/{namespace}/register";
+inline constexpr std::string_view kLoadView = "GET /v1/{prefix}/namespaces/{namespace}/views/{view}";
 
 struct RestSettings {
   std::string uri;                // of the server: an override may send elsewhere
@@ -37,6 +38,7 @@ struct RestSettings {
   bool Offers(std::string_view endpoint) const { return endpoints.contains(std::string(endpoint)); }
   // Paths behind the server's URL, with what names hold percent-encoded. kConfig for a name that cannot stand there.
   std::string NamespacesPath() const;
+  std::string TransactionPath() const;
   Result<std::string> NamespacePath(const std::vector<std::string>& levels) const;
   Result<std::string> TablesPath(const std::vector<std::string>& levels) const;
   Result<std::string> TablePath(const TableIdent& ident) const;

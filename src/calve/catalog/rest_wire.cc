@@ -54,6 +54,26 @@ void WriteNamespace(const std::vector<std::string>& levels, JsonWriter& writer) 
   writer.EndArray();
 }
 
+// CommitTableRequest.
+void WriteCommit(const TableIdent& ident, std::span<const iceberg::TableRequirement> requirements,
+                 std::span<const iceberg::TableUpdate> updates, JsonWriter& writer) {
+  writer.BeginObject();
+  writer.Key("identifier");
+  writer.BeginObject();
+  WriteNamespace(ident.levels, writer);
+  writer.Field("name", std::string_view(ident.name));
+  writer.EndObject();
+  writer.Key("requirements");
+  writer.BeginArray();
+  for (const auto& requirement : requirements) iceberg::WriteTableRequirement(requirement, writer);
+  writer.EndArray();
+  writer.Key("updates");
+  writer.BeginArray();
+  for (const auto& update : updates) iceberg::WriteTableUpdate(update, writer);
+  writer.EndArray();
+  writer.EndObject();
+}
+
 }  // namespace
 
 std::optional<RestError> ParseRestError(std::string_view body) {
@@ -191,19 +211,16 @@ std::string RegisterTableBody(const TableIdent& ident, const std::string& metada
 std::string CommitTableBody(const TableIdent& ident, std::span<const iceberg::TableRequirement> requirements,
                             std::span<const iceberg::TableUpdate> updates) {
   JsonWriter writer;
+  WriteCommit(ident, requirements, updates, writer);
+  return std::move(writer.text());
+}
+
+std::string CommitTransactionBody(std::span<const TableCommit> commits) {
+  JsonWriter writer;
   writer.BeginObject();
-  writer.Key("identifier");
-  writer.BeginObject();
-  WriteNamespace(ident.levels, writer);
-  writer.Field("name", std::string_view(ident.name));
-  writer.EndObject();
-  writer.Key("requirements");
+  writer.Key("table-changes");
   writer.BeginArray();
-  for (const auto& requirement : requirements) iceberg::WriteTableRequirement(requirement, writer);
-  writer.EndArray();
-  writer.Key("updates");
-  writer.BeginArray();
-  for (const auto& update : updates) iceberg::WriteTableUpdate(update, writer);
+  for (const TableCommit& commit : commits) WriteCommit(commit.ident, commit.requirements, commit.updates, writer);
   writer.EndArray();
   writer.EndObject();
   return std::move(writer.text());

@@ -65,5 +65,6 @@ std::string CreateTableBody(const TableIdent& ident, const CreateTableRequest& r
 std::string RegisterTableBody(const TableIdent& ident, const std::string& metadata_location);
 std::string CommitTableBody(const TableIdent& ident, std::span<const iceberg::TableRequirement> requirements,
                             std::span<const iceberg::TableUpdate> updates);
+std::string CommitTransactionBody(std::span<const TableCommit> commits);
 
 }  // namespace calve::catalog

@@ -234,6 +234,31 @@ TEST_P(CatalogConformance, ATableIsTakenOverWithItsFiles) {
   EXPECT_EQ(KindOf(catalog_->RegisterTable(other, table.metadata_location).status()), ErrorKind::kAlreadyExists);
 }
 
+TEST_P(CatalogConformance, SeveralTablesMoveTogetherOrNotAtAll) {
+  if (!catalog_->CommitsTogether().ValueOrDie()) return;
+  std::vector<TableCommit> commits;
+  for (const char* name : {"a", "b", "c"}) {
+    const TableIdent ident{{"cold"}, name};
+    LoadedTable table = catalog_->CreateTable(ident, TradesRequest()).ValueOrDie();
+    TestAppend append = AppendOn(table.metadata);
+    commits.push_back({ident, append.requirements, append.updates});
+  }
+  ASSERT_TRUE(catalog_->CommitTables(commits).ok());
+  for (const TableCommit& commit : commits) {
+    EXPECT_THAT(SnapshotChain(place_->Open()->LoadTable(commit.ident)->metadata), SizeIs(1));
+  }
+  ASSERT_TRUE(AppendRetrying(*catalog_, commits[1].ident).ok());
+  std::vector<TableCommit> stale;
+  for (const TableCommit& commit : commits) {
+    TestAppend append = AppendOn(catalog_->LoadTable(commit.ident)->metadata);
+    stale.push_back({commit.ident, append.requirements, append.updates});
+  }
+  ASSERT_TRUE(AppendRetrying(*catalog_, commits[2].ident).ok());
+  EXPECT_EQ(KindOf(catalog_->CommitTables(stale)), ErrorKind::kConflict);
+  EXPECT_THAT(SnapshotChain(catalog_->LoadTable(commits[0].ident)->metadata), SizeIs(1));
+  EXPECT_THAT(SnapshotChain(catalog_->LoadTable(commits[1].ident)->metadata), SizeIs(2));
+}
+
 TEST_P(CatalogConformance, NamesWithOddCharactersAreTakenAsTheyAre) {
   std::vector<TableIdent> idents;
   for (const char* name :

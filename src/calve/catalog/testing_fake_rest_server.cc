@@ -273,6 +273,9 @@ FakeRestServer::Answer FakeRestServer::Config(const SeenRequest& request) {
     body["endpoints"] = {"GET /v1/{prefix}/namespaces", "POST /v1/{prefix}/namespaces/{namespace}/register",
                          "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials"};
     if (options_.offers_transactions) body["endpoints"].push_back("POST /v1/{prefix}/transactions/commit");
+    if (!options_.views.empty()) {
+      body["endpoints"].push_back("GET /v1/{prefix}/namespaces/{namespace}/views/{view}");
+    }
   }
   if (options_.takes_idempotency_keys) body["idempotency-key-lifetime"] = "PT30M";
   return {200, body.dump(), ""};
@@ -301,6 +304,10 @@ FakeRestServer::Answer FakeRestServer::Do(const SeenRequest& request) {
   const std::vector<std::string> levels = Split(raw[1], options_.separator);
   if (raw.size() == 3 && raw[2] == "tables") return Tables(request, levels);
   if (raw.size() == 3 && raw[2] == "register") return Register(request, levels);
+  if (raw.size() == 4 && raw[2] == "views") {
+    const bool is_view = options_.views.contains(http::PercentDecoded(raw[3]));
+    return is_view ? Answer{200, "{}", ""} : Refusal(404, "NoSuchViewException", "no such view");
+  }
   if (raw.size() == 4) return Table(request, {levels, http::PercentDecoded(raw[3])});
   if (raw.size() == 5 && raw[4] == "credentials") return Credentials();
   return {404, "<html>not found</html>", ""};
@@ -351,6 +358,9 @@ FakeRestServer::Answer FakeRestServer::Tables(const SeenRequest& request, const 
   if (!HasNamespace(*inner, levels)) return Refusal(404, "NoSuchNamespaceException", "no such namespace");
   if (request.method == "POST") {
     const json body = json::parse(request.body);
+    if (options_.views.contains(body["name"].get<std::string>())) {
+      return Refusal(409, "AlreadyExistsException", "View with same name already exists");
+    }
     auto create = ReadCreate(body);
     if (!create.ok()) return Refusal(500, "InternalServerError", create.status().ToString());
     return TableAnswer(inner->CreateTable({levels, body["name"].get<std::string>()}, *create), true);
@@ -364,7 +374,10 @@ FakeRestServer::Answer FakeRestServer::Tables(const SeenRequest& request, const 
 
 FakeRestServer::Answer FakeRestServer::Table(const SeenRequest& request, const TableIdent& ident) {
   auto inner = open_();
-  if (request.method == "GET") return TableAnswer(inner->LoadTable(ident), false);
+  if (request.method == "GET") {
+    std::lock_guard lock(committing_);
+    return TableAnswer(inner->LoadTable(ident), false);
+  }
   if (request.method == "DELETE") {
     const Status dropped = inner->DropTable(ident);
     return dropped.ok() ? Answer{204, "", ""} : Failure(dropped, false);
@@ -372,6 +385,7 @@ FakeRestServer::Answer FakeRestServer::Table(const SeenRequest& request, const T
   const json body = json::parse(request.body);
   auto commit = ReadCommit(iceberg::JsonNode(body));
   if (!commit.ok()) return Refusal(400, "BadRequestException", commit.status().ToString());
+  std::lock_guard lock(committing_);
   return TableAnswer(inner->CommitTable(ident, commit->requirements, commit->updates), false);
 }
 
@@ -384,8 +398,31 @@ FakeRestServer::Answer FakeRestServer::Register(const SeenRequest& request, cons
       true);
 }
 
+// Nobody reads between two of the tables' changes: readers are answered under the same lock.
 FakeRestServer::Answer FakeRestServer::Transaction(const SeenRequest& request) {
-  return Refusal(501, "UnsupportedOperationException", request.target);
+  const json body = json::parse(request.body);
+  const iceberg::JsonNode root(body);
+  auto inner = open_();
+  std::vector<TableCommit> commits;
+  std::lock_guard lock(committing_);
+  for (const json& change : body["table-changes"]) {
+    auto commit = ReadCommit(iceberg::JsonNode(change));
+    if (!commit.ok()) return Refusal(400, "BadRequestException", commit.status().ToString());
+    const json& name = change["identifier"];
+    const TableIdent ident{name["namespace"].get<std::vector<std::string>>(), name["name"].get<std::string>()};
+    auto table = inner->LoadTable(ident);
+    if (!table.ok()) return Failure(table.status(), false);
+    const Status holds = iceberg::CheckRequirements(&table->metadata, commit->requirements);
+    if (!holds.ok()) return Failure(holds, false);
+    const Status applies = iceberg::ApplyUpdates(table->metadata, commit->updates, 0).status();
+    if (!applies.ok()) return Failure(applies, false);
+    commits.push_back({ident, std::move(commit->requirements), std::move(commit->updates)});
+  }
+  for (const TableCommit& commit : commits) {
+    auto committed = inner->CommitTable(commit.ident, commit.requirements, commit.updates);
+    if (!committed.ok()) return Refusal(500, "HalfDone", committed.status().ToString());  // no test wants that
+  }
+  return {204, "", ""};
 }
 
 FakeRestServer::Answer FakeRestServer::Credentials() const {

@@ -49,6 +49,7 @@ struct RestServerOptions {
   std::map<std::string, std::string> defaults = {}, overrides = {};  // of the configuration
   std::map<std::string, std::string> table_config = {};              // of every table
   std::string storage_credentials = {};                              // JSON, of every table
+  std::set<std::string> views = {};                                  // their names, in any namespace
   // OAuth2's client credentials are wanted: "id:secret". Tokens hold so long, on `now_ms` of the test.
   std::string credential = {};
   int64_t token_lifetime_seconds = 3600;
@@ -62,6 +63,7 @@ class FakeRestServer {
 
   std::string url() const { return server_->url(""); }
   std::vector<http::SeenRequest> seen() const { return server_->seen(); }
+  void Forget() { server_->remembers = false; }  // what it sees from now on
   // Those of a method whose target ends so or has it before the query.
   std::vector<http::SeenRequest> Seen(const std::string& method, const std::string& target_end) const;
 
@@ -101,6 +103,8 @@ class FakeRestServer {
   const OpenInner open_;
   const RestServerOptions options_;
   std::atomic<int> tokens_given_{0};
+
+  std::mutex committing_;  // one change of tables at a time, so that several tables change in one step
 
   mutable std::mutex mutex_;
   // Protected by mutex_.

@@ -49,6 +49,12 @@ class NestedCatalog : public Catalog {
   Result<LoadedTable> RegisterTable(const TableIdent& ident, const std::string& metadata_location) override {
     return inner_->RegisterTable(Below(ident), metadata_location);
   }
+  Result<bool> CommitsTogether() override { return inner_->CommitsTogether(); }
+  Status CommitTables(std::span<const TableCommit> commits) override {
+    std::vector<TableCommit> below(commits.begin(), commits.end());
+    for (TableCommit& commit : below) commit.ident = Below(commit.ident);
+    return inner_->CommitTables(below);
+  }
 
  private:
   TableIdent Below(TableIdent ident) const {

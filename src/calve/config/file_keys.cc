@@ -51,7 +51,7 @@ const Mapping& CatalogKeys() {
           {
               BindUrl("type", &CatalogConfig::type, &CatalogConfig::password, CheckCatalogType,
                       "`hadoop`, `sql` (SQLite beside the warehouse), `sqlite:////path/catalog.db`, `rest` with its "
-                      "`uri`, or a REST catalog's URL itself ([catalogs](catalogs.md)).",
+                      "`uri`, or a REST catalog's URL itself ([REST catalogs](rest-catalog.md)).",
                       Form::kText),
               Bind("name", Form::kText, &CatalogConfig::name,
                    "The catalog's own name, as other engines configured it: targets may begin with it."),
@@ -208,6 +208,11 @@ const Mapping& FileKeys() {
           {
               Required(BindMapping("source", &Config::source, SourceKeys(), "The ClickHouse to offload from.")),
               Required(BindMapping("catalog", &Config::catalog, CatalogKeys(), "The Iceberg catalog to offload into.")),
+              BindChoice<Config, CommitUnit>(
+                  "commit", &Config::commit,
+                  {{"each-table", CommitUnit::kEachTable}, {"atomic-cycle", CommitUnit::kCycle}},
+                  "`atomic-cycle`: all tables of a cycle are committed in one step, or none of them is, where a REST "
+                  "catalog offers that ([how](rest-catalog.md#all-tables-of-a-cycle-at-once))."),
               BindMapping("state", &Config::state, StateKeys(), "Runs, leases and the mirror of the watermarks."),
               BindMapping("schedule", &Config::schedule, ScheduleKeys(), "When `calve serve` begins a cycle."),
               BindMapping("limits", &Config::limits, LimitsKeys(), "What a cycle may use."),

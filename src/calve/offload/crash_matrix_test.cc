@@ -377,7 +377,8 @@ TEST_P(CrashMatrix, EveryCallInEveryWay) {
 
 INSTANTIATE_TEST_SUITE_P(All, CrashMatrix,
                          ::testing::Combine(::testing::ValuesIn(kScenarios),
-                                            ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql)),
+                                            ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql,
+                                                              CatalogKind::kRest, CatalogKind::kRestCurrent)),
                          MatrixCaseName);
 
 }  // namespace
