@@ -176,14 +176,10 @@ struct TableConfig {
   friend bool operator==(const TableConfig&, const TableConfig&) = default;
 };
 
-// What a cycle commits in one step.
-enum class CommitUnit { kEachTable, kCycle };
-
 struct Config {
   std::string file;
   SourceConfig source;
   CatalogConfig catalog;
-  CommitUnit commit = CommitUnit::kEachTable;
   StateConfig state;
   ScheduleConfig schedule;
   LimitsConfig limits;

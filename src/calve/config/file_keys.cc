@@ -208,11 +208,6 @@ const Mapping& FileKeys() {
           {
               Required(BindMapping("source", &Config::source, SourceKeys(), "The ClickHouse to offload from.")),
               Required(BindMapping("catalog", &Config::catalog, CatalogKeys(), "The Iceberg catalog to offload into.")),
-              BindChoice<Config, CommitUnit>(
-                  "commit", &Config::commit,
-                  {{"each-table", CommitUnit::kEachTable}, {"atomic-cycle", CommitUnit::kCycle}},
-                  "`atomic-cycle`: all tables of a cycle are committed in one step, or none of them is, where a REST "
-                  "catalog offers that ([how](rest-catalog.md#all-tables-of-a-cycle-at-once))."),
               BindMapping("state", &Config::state, StateKeys(), "Runs, leases and the mirror of the watermarks."),
               BindMapping("schedule", &Config::schedule, ScheduleKeys(), "When `calve serve` begins a cycle."),
               BindMapping("limits", &Config::limits, LimitsKeys(), "What a cycle may use."),

@@ -79,9 +79,6 @@ void Rules::CheckCatalog() {
     Add("catalog.uri", "only a catalog of type rest has a uri", "Write type: rest, or leave the uri out.");
   }
   if (catalog.is_rest()) return;
-  if (config_.commit == CommitUnit::kCycle) {
-    Add("commit", "only REST catalogs commit several tables in one step", "Take it out, or use a REST catalog.");
-  }
   if (catalog.warehouse.empty() && !reader_.Has("catalog.warehouse")) {
     Add("catalog.warehouse", "this key is missing", "Name the folder of the tables' files: file:///srv/cold.");
   }

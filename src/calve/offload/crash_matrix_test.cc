@@ -377,8 +377,7 @@ TEST_P(CrashMatrix, EveryCallInEveryWay) {
 
 INSTANTIATE_TEST_SUITE_P(All, CrashMatrix,
                          ::testing::Combine(::testing::ValuesIn(kScenarios),
-                                            ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql,
-                                                              CatalogKind::kRest, CatalogKind::kRestCurrent)),
+                                            ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql)),
                          MatrixCaseName);
 
 }  // namespace
