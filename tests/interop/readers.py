@@ -78,7 +78,7 @@ class Table:
 
 def local_path(location):
     """The file of a location as Iceberg writes it: what looks like URL escapes is part of the name (name=%CE%A9)."""
-    return pathlib.Path(location.removeprefix("file://"))
+    return pathlib.Path(location.removeprefix("file://").removeprefix("file:"))  # Hadoop's paths have no slashes of their own
 
 
 # --- Arrow, which PyIceberg and DuckDB hand out -------------------------------------------------------------------------

@@ -9,18 +9,21 @@
   after 502       it is done, and that is answered
   twice           it is sent twice, and the second answer comes back, as a gateway does that tries again
   hold            it waits until release() and is done then; the client gets 504 at once
+
+`offers_keys`: the server takes idempotency keys and does not say so; the proxy says it.
 """
 
 import http.client
 import http.server
+import json
 import re
 import ssl
 import threading
 
 
 class RestProxy:
-    def __init__(self, upstream, certificate=None, key=None):
-        self.upstream, self.faults, self.seen, self.held = upstream, [], [], []
+    def __init__(self, upstream, certificate=None, key=None, offers_keys=False):
+        self.upstream, self.faults, self.seen, self.held, self.offers_keys = upstream, [], [], [], offers_keys
         self._lock = threading.Lock()
         proxy = self
 
@@ -99,6 +102,8 @@ class RestProxy:
         if what is not None and str(what).isdigit():
             return self._say(handler, int(what), {"Retry-After": str(fault["retry_after"])} if fault["retry_after"] is not None else {}, b"")
         status, headers, answer = self._forward(*request)
+        if self.offers_keys and handler.path.partition("?")[0].endswith("/config") and status == 200:
+            answer = json.dumps({**json.loads(answer), "idempotency-key-lifetime": "PT30M"}).encode()
         if what == "twice":
             status, headers, answer = self._forward(*request)
         if what == "lost answer":

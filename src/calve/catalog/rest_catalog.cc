@@ -92,6 +92,12 @@ Result<std::unique_ptr<RestClient>> RestCatalog::Connect() {
                     "Check the warehouse's name: the catalog says which ones it has, calve passes on what --warehouse "
                     "or warehouse: says.");
   }
+  // Every catalog answers this; some say 400 to a path that they do not know.
+  const ErrorKind kind = KindOf(body.status());
+  if (!body.ok() && (kind == ErrorKind::kFailed || kind == ErrorKind::kUnsupported)) {
+    return WithKind(body.status(), ErrorKind::kConfig,
+                    "Check the catalog's URL, which goes up to, and without, /v1, and the warehouse.");
+  }
   ARROW_RETURN_NOT_OK(body.status());
   auto config = ParseRestConfig(*body);
   if (!config.ok()) {

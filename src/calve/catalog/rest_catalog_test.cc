@@ -140,6 +140,18 @@ TEST_F(RestCatalogTest, WhoIsNoCatalogIsNotTakenForOne) {
   EXPECT_EQ(KindOf(place_.OpenRest()->ListNamespaces().status()), ErrorKind::kConfig);
 }
 
+TEST_F(RestCatalogTest, AnAddressWithoutAConfigurationIsWrong) {
+  for (const int status : {400, 405, 406, 404}) {
+    auto catalog = place_.OpenRest();
+    place_.server.SetFaults([&](const http::SeenRequest&) {
+      return RestFault{Kind::kAnswerOnly, status, R"({"error":{"type":"BadRequestException","message":"No route"}})"};
+    });
+    const Status said = catalog->LoadTable(ident_).status();
+    EXPECT_EQ(KindOf(said), ErrorKind::kConfig) << status << ": " << said.ToString();
+    EXPECT_FALSE(RemedyOf(said).empty());
+  }
+}
+
 // 429: the number of requests is refused, not the request.
 TEST_F(RestCatalogTest, WhatIsRefusedForItsNumberIsSentAgainLater) {
   const Outcome outcome = AppendWith({{Kind::kAnswerOnly, 429}, {Kind::kAnswerOnly, 429, "", "Retry-After: 1\r\n"}});
