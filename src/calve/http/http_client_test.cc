@@ -91,21 +91,6 @@ TEST(HttpClient, AnAnswerBeyondTheLimitIsRefused) {
   EXPECT_EQ(KindOf(client.Call(Request("GET", "/")).status()), ErrorKind::kCorrupt);
 }
 
-TEST(HttpClient, ASignedRequestCarriesItsSignature) {
-  TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.Whole(200, ""); });
-  StopToken stop;
-  HttpClient client(EndpointOf(server), stop);
-  HttpRequest request = Request("PUT", "/bucket/key", "bytes");
-  request.sigv4 = "aws:amz:eu-west-1:s3";
-  request.sigv4_credentials = "AKID:secret";
-  ASSERT_TRUE(client.Call(request).ok());
-  auto headers = server.seen().back().headers;
-  EXPECT_TRUE(headers["authorization"].starts_with("AWS4-HMAC-SHA256 Credential=AKID/")) << headers["authorization"];
-  EXPECT_NE(headers["authorization"].find("/eu-west-1/s3/aws4_request"), std::string::npos);
-  ASSERT_TRUE(client.Call(Request("GET", "/")).ok());
-  EXPECT_EQ(server.seen().back().headers["authorization"], "");
-}
-
 TEST(HttpClient, AStopEndsAWait) {
   TestingHttpServer server([](const SeenRequest&, HttpAnswer& answer) { answer.WaitForClientToGo(); });
   StopToken stop;

@@ -286,8 +286,6 @@ Status HttpConnection::Impl::Exchange(const HttpRequest& request, const StopToke
   CURL* h = easy_.get();
   curl_easy_setopt(h, CURLOPT_URL, (endpoint_.origin + request.target).c_str());
   curl_easy_setopt(h, CURLOPT_HTTPHEADER, request_headers_.get());
-  curl_easy_setopt(h, CURLOPT_AWS_SIGV4, request.sigv4.empty() ? nullptr : request.sigv4.c_str());
-  curl_easy_setopt(h, CURLOPT_USERPWD, request.sigv4.empty() ? nullptr : request.sigv4_credentials.c_str());
   SetBody(request, h);
   if (curl_multi_add_handle(multi_.get(), h) != CURLM_OK)
     return MakeError(ErrorKind::kFailed, "libcurl: curl_multi_add_handle");

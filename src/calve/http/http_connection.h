@@ -36,9 +36,6 @@ struct HttpRequest {
   // exchange and the connection, and is what Exchange returns.
   std::function<Result<std::shared_ptr<arrow::Buffer>>()> next_body = nullptr;
   std::string method = "POST";  // GET and HEAD have no body
-  // Signature Version 4 (libcurl's): "aws:amz:REGION:SERVICE" and "ACCESS_KEY:SECRET_KEY"; empty: not signed. The token
-  // of a session is a header (X-Amz-Security-Token), which the caller gives.
-  std::string sigv4 = "", sigv4_credentials = "";
   std::shared_ptr<arrow::Buffer> body_buffer = nullptr;  // in place of `body`: sent without a copy
 };
 
