@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "calve/config/url_password.h"
+#include "calve/http/percent_encoding.h"
 
 namespace calve::config {
 namespace {
@@ -84,8 +85,8 @@ TEST(UrlPassword, OddOnesAreSeen) {
   EXPECT_TRUE(HasStrayAt("http://u@h/rest@x"));
   EXPECT_FALSE(HasStrayAt("http://u@h/d"));
   EXPECT_FALSE(HasStrayAt("chdb:/srv/a@b"));
-  EXPECT_EQ(PercentDecoded("a%40b%2Fc%zz%4"), "a@b/c%zz%4");
-  EXPECT_EQ(PercentDecoded("%+1%-1"), "%+1%-1");
+  EXPECT_EQ(http::PercentDecoded("a%40b%2Fc%zz%4"), "a@b/c%zz%4");
+  EXPECT_EQ(http::PercentDecoded("%+1%-1"), "%+1%-1");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "calve/config/url_password.h"
 #include "calve/config/written.h"
+#include "calve/http/percent_encoding.h"
 #include "calve/source/nearest_name.h"
 
 namespace calve::config {
@@ -339,7 +340,7 @@ void Reader::ReadUrl(const Node& node, const std::string& path, UrlCheck check, 
     found = secret->text;
     bare.text = rest->text;
   } else if (auto inside = FindPassword(value->text)) {
-    found = PercentDecoded(std::string_view(value->text).substr(inside->begin, inside->size));
+    found = http::PercentDecoded(std::string_view(value->text).substr(inside->begin, inside->size));
     bare.text = WithoutPassword(value->text, *inside);
   }
   if (HasPasswordParameter(bare.text)) return Wrong(node, path, "a password stands behind the '?' of the URL", kRemedy);

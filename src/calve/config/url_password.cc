@@ -1,7 +1,6 @@
 #include "calve/config/url_password.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace calve::config {
 namespace {
@@ -55,21 +54,6 @@ bool HasStrayAt(std::string_view url) {
   if (authority.end == 0) return false;
   const std::string_view inside = std::string_view(plain).substr(authority.begin, authority.end - authority.begin);
   return std::ranges::count(inside, '@') > 1 || plain.find('@', authority.end) != std::string::npos;
-}
-
-std::string PercentDecoded(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    unsigned code = 0;  // unsigned: from_chars takes no sign
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::from_chars(text.data() + i + 1, text.data() + i + 3, code, 16).ptr == text.data() + i + 3) {
-      out += static_cast<char>(code);
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
 }
 
 }  // namespace calve::config

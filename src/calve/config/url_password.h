@@ -24,7 +24,4 @@ bool HasPasswordParameter(std::string_view url);
 // host.
 bool HasStrayAt(std::string_view url);
 
-// %40 is @. What is no such code stays.
-std::string PercentDecoded(std::string_view text);
-
 }  // namespace calve::config
