@@ -31,13 +31,18 @@ class Cold:
         self.database = folder / "catalog.db" if kind == "sql" else database
         self.journal = folder / "state.db"
         self.state = database.url() if database else f"sqlite:///{self.journal}"
-        self.catalog = {"hadoop": "hadoop", "sql": f"sqlite:///{self.database}", "postgres": self.state}[kind]
+        self.catalog = {"hadoop": "hadoop", "sql": f"sqlite:///{self.database}", "postgres": self.state}.get(kind)
 
     env = {}  # what calve needs in its environment to reach it
 
     @property
+    def configured(self):
+        """The section `catalog` of a configuration."""
+        return {"type": self.catalog, "warehouse": f"file://{self.warehouse}"}
+
+    @property
     def arguments(self):
-        return ["--catalog", self.catalog, "--warehouse", f"file://{self.warehouse}", "--state", self.state]
+        return ["--catalog", self.catalog, "--warehouse", self.configured["warehouse"], "--state", self.state]
 
     def lose_journal(self):
         if self.kind == "postgres":
@@ -60,11 +65,31 @@ class S3Cold(Cold):
                     "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}" if port else s3.url}
 
     @property
-    def arguments(self):
-        return ["--catalog", self.catalog, "--warehouse", self.warehouse, "--state", self.state]
+    def configured(self):
+        return {"type": self.catalog, "warehouse": self.warehouse}
 
     def table(self, name, namespace="cold"):
         return readers.S3Table(self.warehouse, namespace, name, self.database, s3=self.s3)
+
+
+class RestCold(Cold):
+    """A REST catalog's server of its own, which alone knows where its tables are. Its database and warehouse can be looked into."""
+
+    def __init__(self, folder, server):
+        super().__init__(folder, "rest")
+        self.server, self.catalog = server, server.url
+        self.warehouse, self.database = server.folder / "warehouse", server.folder / "catalog.db"
+
+    @property
+    def configured(self):
+        return {"type": "rest", "uri": self.catalog}
+
+    @property
+    def arguments(self):
+        return ["--catalog", self.catalog, "--state", self.state]
+
+    def table(self, name, namespace="cold"):
+        return readers.Table(self.warehouse, namespace, name, self.database, self.server.url)
 
 
 class Hot(clickhouse.Database):
@@ -136,15 +161,23 @@ def postgres_cold(tmp_path, postgres_server, passwords):
     return Cold(tmp_path, "postgres", postgres_server.new_database())
 
 
-@pytest.fixture(params=["hadoop", "sql", "postgres"])
+@pytest.fixture(params=["hadoop", "sql", "postgres", "rest"])
 def every_cold(request, tmp_path):
-    return request.getfixturevalue("postgres_cold") if request.param == "postgres" else Cold(tmp_path, request.param)
+    with_a_server = request.param in ("postgres", "rest")
+    return request.getfixturevalue(f"{request.param}_cold") if with_a_server else Cold(tmp_path, request.param)
+
+
+@pytest.fixture
+def rest_cold(tmp_path):
+    need(services.present("iceberg-rest"), "Iceberg's REST catalog is not installed")
+    with services.RestCatalog(tmp_path / "rest").running() as server:
+        yield RestCold(tmp_path, server)
 
 
 @pytest.fixture
 def hot(tmp_path, request):
     """With whichever of the cold fixtures the test asks for; the Hadoop one else."""
-    kinds = [name for name in ("every_cold", "any_cold", "postgres_cold", "sql_cold", "s3_cold", "cold") if name in request.fixturenames]
+    kinds = [name for name in ("every_cold", "any_cold", "postgres_cold", "rest_cold", "sql_cold", "s3_cold", "cold") if name in request.fixturenames]
     place = request.getfixturevalue(kinds[0] if kinds else "cold")
     return Hot(tmp_path / "hot", place)
 

@@ -13,7 +13,7 @@ class Configuration:
         self.file = self.cold.folder / "calve.yaml"
         self.content = {
             "source": {"url": url or hot.url},
-            "catalog": {"type": self.cold.catalog, "warehouse": f"file://{self.cold.warehouse}"},
+            "catalog": self.cold.configured,
             "state": {"url": self.cold.state},
             "defaults": {"cursor": {"timestamp": "ts"}, "buffer": "0s"},
         }

@@ -22,6 +22,7 @@ class Table:
     namespace: str
     name: str
     catalog_database: pathlib.Path | postgres.Database | None = None  # of a SQL catalog; None: a Hadoop table
+    rest_url: str | None = None  # of a REST catalog over that database
     properties = {}  # what PyIceberg's FileIO has to know
     duckdb_setup = None  # a statement, where DuckDB has to know something
 
@@ -240,14 +241,16 @@ class SparkReader:
         self.session = session
         self._sessions = {}
 
-    def at(self, warehouse, database=None, **more):
+    def at(self, warehouse, database=None, rest_url=None, **more):
         """A Spark session in which the catalog `calve` is that warehouse. JdbcCatalog looks for the tables of its own name.
         `more`: options of the catalog for the session's first use."""
         key = (str(warehouse), str(database))
         if key not in self._sessions:
             session = self.session.newSession()
             options = {"": "org.apache.iceberg.spark.SparkCatalog", ".warehouse": f"file://{warehouse}", ".cache-enabled": "false"}
-            if database is None:
+            if rest_url is not None:
+                options |= {".type": "rest", ".uri": rest_url}
+            elif database is None:
                 options[".type"] = "hadoop"
             elif isinstance(database, postgres.Database):
                 options |= {".catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog", ".uri": database.jdbc, ".jdbc.user": database.name,
@@ -267,7 +270,7 @@ class SparkReader:
 
     def sql(self, table, text):
         """Runs SQL in which {t} stands for the table."""
-        return self.at(table.warehouse, table.catalog_database).sql(text.replace("{t}", f"calve.{table.ident}"))
+        return self.at(table.warehouse, table.catalog_database, table.rest_url).sql(text.replace("{t}", f"calve.{table.ident}"))
 
     def rows(self, table, columns, where=None, snapshot_id=None):
         version = f" VERSION AS OF {snapshot_id}" if snapshot_id is not None else ""

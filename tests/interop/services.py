@@ -238,7 +238,8 @@ class Versitygw(S3Server):
         tls = ["--cert", self.certificate, "--key", self.key] if self.certificate else []
         meta = self.folder / "meta"  # in files of its own: not every file system has extended attributes
         meta.mkdir(exist_ok=True)
-        return [FOLDER / "bin" / "versitygw", "--port", f"127.0.0.1:{self.port}", "--region", self.REGION, "--quiet", "--health", "/health", *tls,
+        return [FOLDER / "bin" / "versitygw", "--port", f"127.0.0.1:{self.port}", "--region", self.REGION, "--quiet", "--health", "/health",
+                "--access-log", self.folder / "requests.log", *tls,
                 "posix", "--sidecar", meta, self.data], {"ROOT_ACCESS_KEY": self.ACCESS_KEY, "ROOT_SECRET_KEY": self.SECRET_KEY}
 
 

@@ -18,12 +18,8 @@ void FillRandom(void* out, size_t size) {
   }
 }
 
-}  // namespace
-
-std::string RandomUuid() {
-  uint8_t b[16];
-  FillRandom(b, sizeof b);
-  b[6] = static_cast<uint8_t>((b[6] & 0x0f) | 0x40);
+std::string UuidText(uint8_t (&b)[16], int version) {
+  b[6] = static_cast<uint8_t>((b[6] & 0x0f) | (version << 4));
   b[8] = static_cast<uint8_t>((b[8] & 0x3f) | 0x80);
   std::string text;
   for (int i = 0; i < 16; ++i) {
@@ -31,6 +27,21 @@ std::string RandomUuid() {
     text += fmt::format("{:02x}", b[i]);
   }
   return text;
+}
+
+}  // namespace
+
+std::string RandomUuid() {
+  uint8_t b[16];
+  FillRandom(b, sizeof b);
+  return UuidText(b, 4);
+}
+
+std::string TimeOrderedUuid(int64_t now_ms) {
+  uint8_t b[16];
+  FillRandom(b, sizeof b);
+  for (int i = 0; i < 6; ++i) b[i] = static_cast<uint8_t>(now_ms >> (40 - 8 * i));
+  return UuidText(b, 7);
 }
 
 int64_t RandomPositiveInt64() {

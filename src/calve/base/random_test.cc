@@ -18,6 +18,16 @@ TEST(RandomUuid, IsVersion4AndUnique) {
   }
 }
 
+TEST(TimeOrderedUuid, IsVersion7AndBeginsWithTheTime) {
+  const std::regex form("01910c5a-1000-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}");
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) {
+    std::string uuid = TimeOrderedUuid(0x01910c5a1000);
+    EXPECT_TRUE(std::regex_match(uuid, form)) << uuid;
+    EXPECT_TRUE(seen.insert(uuid).second);
+  }
+}
+
 TEST(RandomPositiveInt64, IsPositiveAndWide) {
   std::set<int64_t> seen;
   int64_t highest = 0;

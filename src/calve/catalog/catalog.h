@@ -8,9 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "calve/base/stop.h"
 #include "calve/base/time.h"
+#include "calve/catalog/rest_options.h"
 #include "calve/iceberg/table_update.h"
 #include "calve/storage/file_io.h"
+#include "calve/storage/storage_credentials.h"
 
 namespace calve::catalog {
 
@@ -39,6 +42,13 @@ struct CreateTableRequest {
   std::string location;  // empty: the catalog chooses
 };
 
+// What one table becomes, as CommitTable has it.
+struct TableCommit {
+  TableIdent ident;
+  std::vector<iceberg::TableRequirement> requirements;
+  std::vector<iceberg::TableUpdate> updates;
+};
+
 // Thread-safe. Every change is a compare-and-set. Outcomes of a change:
 //   OK               it is in
 //   kConflict        it is proven not to be in: another commit came first, or a requirement does not hold
@@ -61,16 +71,30 @@ class Catalog {
   virtual Result<std::vector<TableIdent>> ListTables(const std::vector<std::string>& levels) = 0;
   // Forgets the table; its files stay.
   virtual Status DropTable(const TableIdent& ident) = 0;
+  // Takes over a table whose metadata file is there already. kUnsupported where the catalog cannot.
+  virtual Result<LoadedTable> RegisterTable(const TableIdent& ident, const std::string& metadata_location);
+  // Whether CommitTables is to be had.
+  virtual Result<bool> CommitsTogether() { return false; }
+  // All of them in one step, or none: the outcome is of all together. Each table once. kUnsupported where the catalog
+  // has no such step.
+  virtual Status CommitTables(std::span<const TableCommit> commits);
 };
 
 struct CatalogOptions {
-  std::string catalog;    // "hadoop", "sql", or a URI: "sqlite:////srv/catalog.db", "postgresql://user@host/db", …
-  std::string warehouse;  // "file:///srv/cold"
+  std::string catalog;    // "hadoop", "sql", or a URI: "sqlite:////srv/catalog.db", "postgresql://user@host/db",
+                          // "https://lake.example/api/catalog"
+  std::string warehouse;  // "file:///srv/cold"; of a REST catalog a name or location as the server knows it, or empty
   std::string name;       // the catalog's own name (catalog_name in the SQL catalog); empty: "calve"
-  std::string password = {};  // of a database; empty: none, or what its client library finds
+  std::string password = {};                      // of a database; empty: none, or what its client library finds
+  RestOptions rest = {};                          // with `uri` where `catalog` is "rest"
+  storage::StorageCredentials* vended = nullptr;  // where a REST catalog puts credentials for its tables' files
+  const StopToken* stop = nullptr;                // ends waiting for a REST catalog; null: nothing does
 };
 
-// Both `file_io` and `clock` must outlive the catalog. kConfig for what it does not know, listing what it does.
+// "rest", or the URL of one.
+bool IsRestCatalog(std::string_view catalog);
+
+// All that is borrowed must outlive the catalog. kConfig for what it does not know, listing what it does.
 Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, storage::FileIO& file_io,
                                              const Clock& clock);
 

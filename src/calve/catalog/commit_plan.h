@@ -25,7 +25,8 @@ Result<CommitPlan> PlanCommit(const iceberg::TableMetadata& base, const std::str
                               std::span<const iceberg::TableUpdate> updates, int64_t now_ms,
                               int64_t deletable_age_ms = 0);
 
-// The ids of the snapshots that `updates` add. They are random, so metadata that holds one holds this very commit.
+// The ids of the snapshots that `updates` add. They are random, so metadata that holds one holds this commit, or another
+// try of it.
 std::vector<int64_t> AddedSnapshots(std::span<const iceberg::TableUpdate> updates);
 
 }  // namespace calve::catalog

@@ -115,9 +115,13 @@ class Publication {
     if (!current.ok()) return Unknown(ours_, current.status());
     if (next_.new_uuid && current->table_uuid == next_.metadata.table_uuid) return (*highest)->number;
     for (int64_t id : next_.identifying_snapshots) {
-      if (current->FindSnapshot(id)) return (*highest)->number;
-      // A sequence number is given once: where another snapshot has ours, the table went on without us.
       const iceberg::Snapshot* ours = next_.metadata.FindSnapshot(id);
+      if (const iceberg::Snapshot* there = current->FindSnapshot(id)) {
+        // Tries of one commit share its snapshot's id, and differ in the manifest list.
+        if (ours && there->manifest_list == ours->manifest_list) return (*highest)->number;
+        return Withdraw();
+      }
+      // A sequence number is given once: where another snapshot has ours, the table went on without us.
       for (const iceberg::Snapshot& theirs : current->snapshots) {
         if (ours && theirs.sequence_number == ours->sequence_number) return Withdraw();
       }

@@ -5,6 +5,7 @@
 #include "calve/catalog/catalog.h"
 #include "calve/catalog/hadoop_catalog.h"
 #include "calve/catalog/postgres_store.h"
+#include "calve/catalog/rest_catalog.h"
 #include "calve/catalog/sql_catalog.h"
 #include "calve/catalog/sqlite_store.h"
 #include "calve/sqlite/sqlite_uri.h"
@@ -14,7 +15,8 @@ namespace calve::catalog {
 namespace {
 
 constexpr const char* kKnown =
-    "Known are: hadoop, sql, sqlite:////absolute/file.db, sqlite:///relative/file.db, postgresql://user@host/database.";
+    "Known are: hadoop, sql, sqlite:////absolute/file.db, sqlite:///relative/file.db, postgresql://user@host/database, "
+    "https://host/path (REST).";
 constexpr const char* kDefaultName = "calve";
 constexpr const char* kDefaultSqliteFile = "calve-catalog.db";
 
@@ -44,10 +46,28 @@ Result<std::string> SqlitePathBeside(const std::string& warehouse) {
 // What stands before the colon: what is behind it may hold a password and is never repeated.
 std::string KindOfCatalog(const std::string& catalog) { return catalog.substr(0, catalog.find(':')); }
 
+bool IsRestUri(std::string_view catalog) { return catalog.starts_with("http://") || catalog.starts_with("https://"); }
+
 }  // namespace
+
+bool IsRestCatalog(std::string_view catalog) { return catalog == "rest" || IsRestUri(catalog); }
+
+Result<LoadedTable> Catalog::RegisterTable(const TableIdent& ident, const std::string&) {
+  return MakeError(ErrorKind::kUnsupported, fmt::format("the {} cannot take over {}", name(), ident.ToString()));
+}
+
+Status Catalog::CommitTables(std::span<const TableCommit>) {
+  return MakeError(ErrorKind::kUnsupported, fmt::format("the {} cannot commit several tables in one step", name()));
+}
 
 Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, storage::FileIO& file_io,
                                              const Clock& clock) {
+  if (IsRestUri(options.catalog) || (options.catalog == "rest" && !options.rest.uri.empty())) {
+    static const StopToken kNever;
+    RestOptions rest = options.rest;
+    if (IsRestUri(options.catalog)) rest.uri = options.catalog;
+    return RestCatalog::Make(rest, options.warehouse, options.vended, clock, options.stop ? *options.stop : kNever);
+  }
   ARROW_ASSIGN_OR_RAISE(std::string warehouse, AbsoluteWarehouse(options.warehouse));
   std::string name = options.name.empty() ? kDefaultName : options.name;
   if (options.catalog == "hadoop") {
@@ -72,8 +92,9 @@ Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, stor
   }
   // Other databases become another SqlStore above, other protocols another Catalog here.
   std::string kind = KindOfCatalog(options.catalog);
-  if (kind == "rest" || kind == "http" || kind == "https") {
-    return MakeError(ErrorKind::kUnsupported, fmt::format("catalogs of type '{}' are not supported", kind), kKnown);
+  if (kind == "rest") {
+    return MakeError(ErrorKind::kConfig, "a catalog of type rest needs its URL",
+                     "Name it: --catalog https://host/path, or uri: in the configuration file.");
   }
   return MakeError(
       ErrorKind::kConfig,

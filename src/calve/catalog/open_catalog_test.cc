@@ -31,10 +31,10 @@ TEST_F(OpenCatalogTest, NamesWhatItKnowsAndRepeatsNoSecret) {
     EXPECT_THAT(RemedyOf(status), ::testing::AllOf(HasSubstr("hadoop"), HasSubstr("sql")));
     EXPECT_THAT(status.ToString(), ::testing::Not(HasSubstr("secret")));
   }
-  for (const char* later : {"rest", "https://u:secret@h/"}) {
-    Status status = StatusOf(later, "file:///srv/cold");
-    EXPECT_EQ(KindOf(status), ErrorKind::kUnsupported) << later;
-    EXPECT_THAT(status.ToString(), ::testing::Not(HasSubstr("secret")));
+  for (const char* rest : {"rest", "https://u:pa55word@h/", "http://", "https://h/?token=pa55word"}) {
+    Status status = StatusOf(rest, "file:///srv/cold");
+    EXPECT_EQ(KindOf(status), ErrorKind::kConfig) << rest;
+    EXPECT_THAT(status.ToString(), ::testing::Not(HasSubstr("pa55word")));
   }
 }
 

@@ -126,6 +126,20 @@ Result<LoadedTable> SqlCatalog::CreateTable(const TableIdent& ident, const Creat
                    "Give the table another name.");
 }
 
+Result<LoadedTable> SqlCatalog::RegisterTable(const TableIdent& ident, const std::string& metadata_location) {
+  ARROW_ASSIGN_OR_RAISE(SqlTableName row_name, RowName(ident));
+  LoadedTable table;
+  table.metadata_location = metadata_location;
+  ARROW_ASSIGN_OR_RAISE(table.metadata, ReadMetadata(file_io_, metadata_location));
+  Status status = store_->InsertTable(row_name, metadata_location);
+  if (KindOf(status) == ErrorKind::kUnknownOutcome) {
+    auto row = store_->FindTable(row_name);
+    if (row.ok() && *row && (*row)->metadata_location == metadata_location) status = Status::OK();
+  }
+  ARROW_RETURN_NOT_OK(status);
+  return table;
+}
+
 Result<LoadedTable> SqlCatalog::CommitTable(const TableIdent& ident,
                                             std::span<const iceberg::TableRequirement> requirements,
                                             std::span<const iceberg::TableUpdate> updates) {

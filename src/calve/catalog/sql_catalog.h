@@ -28,6 +28,7 @@ class SqlCatalog : public Catalog {
   Result<std::vector<std::vector<std::string>>> ListNamespaces() override;
   Result<std::vector<TableIdent>> ListTables(const std::vector<std::string>& levels) override;
   Status DropTable(const TableIdent& ident) override;
+  Result<LoadedTable> RegisterTable(const TableIdent& ident, const std::string& metadata_location) override;
 
  private:
   Result<std::string> LocationOf(const TableIdent& ident, const std::string& requested) const;

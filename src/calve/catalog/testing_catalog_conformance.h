@@ -38,6 +38,12 @@ struct CatalogPlace {
   virtual std::string root() const { return "file://" + dir.path(); }
   // One more catalog object on the same place, as another process would have it.
   virtual std::unique_ptr<Catalog> Open() = 0;
+  // False where a server reads and writes the metadata files: then what is in them is the server's to judge.
+  virtual bool reads_metadata() const { return true; }
+  // Of names: what a server does not let into its URLs.
+  virtual std::string refused_characters() const { return ""; }
+  // True where the files of tables do not go through `faults`.
+  virtual bool has_files_of_its_own() const { return false; }
 
   storage::TempDir dir;
   ShiftedClock clock;

@@ -41,6 +41,7 @@ class FaultInjectingCatalog : public Catalog {
 
   std::deque<CommitFault> faults;                     // of the next commits; none when empty
   std::function<void()> before_commit, after_commit;  // another writer, once
+  std::function<void()> before_commit_tables;         // once
   int commits = 0;
   int unknown_commits = 0;                 // of those, answered with kUnknownOutcome
   std::optional<HeldCommit> held;          // of kHeldEffect: the test's to let arrive
@@ -65,6 +66,17 @@ class FaultInjectingCatalog : public Catalog {
   }
   Status DropTable(const TableIdent& ident) override {
     return Guard("drop-table", ident, [&] { return inner_.DropTable(ident); });
+  }
+  Result<LoadedTable> RegisterTable(const TableIdent& ident, const std::string& metadata_location) override {
+    return Guard("register-table", ident, [&] { return inner_.RegisterTable(ident, metadata_location); });
+  }
+  Result<bool> CommitsTogether() override { return inner_.CommitsTogether(); }
+  Status CommitTables(std::span<const TableCommit> together) override {
+    ++commits;
+    if (before_commit_tables) std::exchange(before_commit_tables, nullptr)();
+    Status outcome = Guard("commit-tables", together.front().ident, [&] { return inner_.CommitTables(together); });
+    unknown_commits += KindOf(outcome) == ErrorKind::kUnknownOutcome ? 1 : 0;
+    return outcome;
   }
 
  private:

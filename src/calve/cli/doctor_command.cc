@@ -80,8 +80,12 @@ Status Examine(const DoctorFlags& flags, StopToken& stop, Findings& findings) {
     findings.Add(doctor::Failed("target", side.status()));
     return Status::OK();
   }
-  findings.Add(doctor::CheckStore("warehouse", *side->file_io, config.catalog.warehouse));
+  // Where tables lie, and who may write there, a REST catalog says with each of them.
+  if (!config.catalog.is_rest()) {
+    findings.Add(doctor::CheckStore("warehouse", *side->file_io, config.catalog.warehouse));
+  }
   findings.Add(doctor::CheckCatalog(*side->catalog));
+  if (auto commit = doctor::CheckCommit(*side->catalog, config.commit)) findings.Add(std::move(*commit));
   findings.Add(doctor::CheckJournal(side->journal.get(), side->journal_error));
   for (auto [about, uri] : {std::pair("catalog", config.catalog.type), std::pair("journal", config.state.url)}) {
     if (auto finding = doctor::CheckDatabaseUri(about, uri)) findings.Add(std::move(*finding));

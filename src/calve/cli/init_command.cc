@@ -55,10 +55,11 @@ Result<config::Config> ConfigOf(const InitFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(source.connect_timeout_micros, ParseDuration(flags.source.connect_timeout));
   ARROW_ASSIGN_OR_RAISE(source.idle_timeout_micros, ParseDuration(flags.source.idle_timeout));
   ARROW_ASSIGN_OR_RAISE(source.settings, ParsePairs("--setting", flags.source.settings));
-  config.catalog.type = flags.target.catalog;
-  config.catalog.name = flags.target.catalog_name;
-  config.catalog.warehouse = flags.target.warehouse;
-  config.catalog.password_file = Absolute(flags.target.catalog_password_file);
+  ARROW_ASSIGN_OR_RAISE(config.catalog, CatalogConfigOf(flags.target));
+  for (std::string* file : {&config.catalog.password_file, &config.catalog.credential_file, &config.catalog.token_file,
+                            &config.catalog.ca_file, &config.catalog.cert_file, &config.catalog.key_file}) {
+    *file = Absolute(*file);
+  }
   config.state.url = flags.target.state;
   config.state.password_file = Absolute(flags.target.state_password_file);
   return config;

@@ -50,7 +50,8 @@ Result<std::vector<TableOutcome>> Execute(const MaintainFlags& flags, StopToken&
   }
   maintain::OrphanRequest request;
   ARROW_ASSIGN_OR_RAISE(request.age_min_ms, AgeMs(flags));
-  request.warehouse = flags.target.warehouse;
+  ARROW_ASSIGN_OR_RAISE(const config::CatalogConfig catalog, CatalogConfigOf(flags.target));
+  request.warehouse = WarehouseLocationOf(catalog);
   request.dry_run = flags.dry_run;
   SystemClock clock;
   ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, stop, /*read_only=*/true));

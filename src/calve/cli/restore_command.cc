@@ -96,7 +96,7 @@ void AddRangeFlags(CLI::App& command, RestoreFlags& flags) {
 Result<offload::RestoreRequest> RequestOf(const RestoreFlags& flags) {
   ARROW_RETURN_NOT_OK(CheckTableChoice(flags.choice, "restore",
                                        {{"--source", flags.source.url},
-                                        {"--warehouse", flags.target.warehouse},
+                                        PlaceOption(flags.target),
                                         {"--target-table", flags.target_table},
                                         {"--timestamp-col", flags.timestamp_col}}));
   offload::RestoreRequest request;

@@ -106,7 +106,7 @@ void AddRetireFlags(CLI::App& command, RetireFlags& flags) {
 Result<offload::RetireRequest> RequestOf(const RetireFlags& flags) {
   ARROW_RETURN_NOT_OK(CheckTableChoice(flags.choice, "retire",
                                        {{"--source", flags.source.url},
-                                        {"--warehouse", flags.target.warehouse},
+                                        PlaceOption(flags.target),
                                         {"--source-table", flags.source_table},
                                         {"--target-table", flags.target_table},
                                         {"--timestamp-col", flags.timestamp_col}}));

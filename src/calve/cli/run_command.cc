@@ -46,10 +46,9 @@ Result<cycle::CycleReport> Execute(const RunFlags& flags, StopToken& stop, Termi
     terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
   }
   ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(config.source, stop));
-  const auto work =
-      cycle::OffloadWork({*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop}, config.limits);
   CycleTerminal reporter(terminal, config, flags.dry_run);
-  return cycle::RunCycle(config, options, *work, stop, clock, reporter);
+  return cycle::RunConfiguredCycle(config, options,
+                                   {*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop}, reporter);
 }
 
 int Run(const RunFlags& flags, StopToken& stop) {

@@ -113,10 +113,11 @@ class Server : public schedule::ServeObserver {
           fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
     }
     ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(config_.source, stop_));
-    const auto work =
-        cycle::OffloadWork({*source, *side.catalog, *side.file_io, side.journal.get(), clock_, stop_}, config_.limits);
     CycleTerminal reporter(terminal_, config_, /*dry_run=*/false);
-    const cycle::CycleReport report = cycle::RunCycle(config_, options, *work, stop_, clock_, reporter);
+    ARROW_ASSIGN_OR_RAISE(
+        const cycle::CycleReport report,
+        cycle::RunConfiguredCycle(
+            config_, options, {*source, *side.catalog, *side.file_io, side.journal.get(), clock_, stop_}, reporter));
     exit_code_ = CycleExitCode(report, stop_);
     terminal_.EndProgress();
     terminal_.Note("cycle ended: " + CycleSummary(report));

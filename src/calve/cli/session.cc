@@ -6,6 +6,9 @@
 #include <fstream>
 #include <iterator>
 
+#include "calve/cli/rest_flags.h"
+#include "calve/storage/location.h"
+
 namespace calve::cli {
 namespace {
 
@@ -32,14 +35,50 @@ Result<std::string> ReadPassword(const std::string& file, const char* option, co
   return text;
 }
 
-Result<std::string> JournalUri(const std::string& state, const std::string& warehouse) {
+// Empty where none is named and none can stand beside the warehouse.
+std::string JournalUri(const std::string& state, const std::string& warehouse) {
   if (!state.empty()) return state;
-  std::string path = storage::LocalPath(storage::JoinLocation(warehouse, "calve-journal.db"));
-  if (path.empty()) {
-    return MakeError(ErrorKind::kConfig, fmt::format("no journal can stand beside the warehouse {}", warehouse),
-                     "Name one with --state: sqlite:////path/journal.db or postgresql://user@host/database.");
+  const std::string path =
+      warehouse.empty() ? "" : storage::LocalPath(storage::JoinLocation(warehouse, "calve-journal.db"));
+  return path.empty() ? "" : "sqlite:///" + path;
+}
+
+Status NoJournal(const config::CatalogConfig& catalog) {
+  return MakeError(ErrorKind::kConfig,
+                   catalog.warehouse.empty()
+                       ? std::string("no journal is named, and there is no warehouse for it to stand beside")
+                       : fmt::format("no journal can stand beside the warehouse {}", catalog.warehouse),
+                   "Name one with --state: sqlite:////path/journal.db or postgresql://user@host/database.");
+}
+
+std::string FromEnvironment(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value ? value : "";
+}
+
+catalog::RestOptions RestOptionsOf(const config::CatalogConfig& catalog) {
+  catalog::RestOptions rest;
+  rest.uri = catalog.uri;
+  rest.credential.file = catalog.credential_file;
+  rest.token.file = catalog.token_file;
+  if (!rest.credential.is_given() && !rest.token.is_given()) {  // what is named goes before what is lying about
+    rest.credential.value = FromEnvironment("CALVE_CATALOG_CREDENTIAL");
+    rest.token.value = FromEnvironment("CALVE_CATALOG_TOKEN");
   }
-  return "sqlite:///" + path;
+  rest.oauth2_server_uri = catalog.oauth2_server_uri;
+  rest.scope = catalog.scope;
+  rest.audience = catalog.audience;
+  rest.resource = catalog.resource;
+  rest.headers = catalog.headers;
+  rest.signing_region = catalog.sigv4.region;
+  rest.signing_service = catalog.sigv4.service;
+  if (!catalog.vended_credentials) rest.access_delegation.clear();
+  rest.ca_file = catalog.ca_file;
+  rest.cert_file = catalog.cert_file;
+  rest.key_file = catalog.key_file;
+  rest.connect_timeout_ms = catalog.connect_timeout_micros / 1000;
+  rest.idle_timeout_ms = catalog.idle_timeout_micros / 1000;
+  return rest;
 }
 
 }  // namespace
@@ -89,20 +128,24 @@ void AddSourceFlags(CLI::App& command, SourceFlags& flags) {
 
 void AddTargetFlags(CLI::App& command, TargetFlags& flags) {
   const char* group = "Target";
-  command.add_option("--warehouse", flags.warehouse, "where the tables' files are: file:///srv/cold, s3://bucket/cold")
-      ->required()
+  command
+      .add_option("--warehouse", flags.warehouse,
+                  "where the tables' files are: file:///srv/cold, s3://bucket/cold; of a REST catalog the warehouse as "
+                  "the server calls it, or nothing")
       ->envname("CALVE_WAREHOUSE")
       ->group(group);
   command
-      .add_option("--catalog", flags.catalog,
-                  "hadoop, sql (SQLite beside the warehouse), sqlite:////path/catalog.db, or "
-                  "postgresql://user@host:5432/database?sslmode=verify-full")
+      .add_option(
+          "--catalog", flags.catalog,
+          "hadoop, sql (SQLite beside the warehouse), sqlite:////path/catalog.db, "
+          "postgresql://user@host:5432/database?sslmode=verify-full, or a REST catalog's URL, https://host/path")
       ->envname("CALVE_CATALOG")
       ->capture_default_str()
       ->group(group);
   command.add_option("--catalog-name", flags.catalog_name, "the catalog's own name, as other engines configured it")
       ->envname("CALVE_CATALOG_NAME")
       ->group(group);
+  AddRestFlags(command, flags.rest);
   command
       .add_option(kCatalogPasswordOption, flags.catalog_password_file,
                   fmt::format("file with the password of a postgresql:// catalog (or the variable {}, PGPASSWORD, "
@@ -217,12 +260,25 @@ Result<std::unique_ptr<source::Source>> OpenSourceOf(const config::SourceConfig&
   return source::OpenSource(options, stop);
 }
 
+Result<config::CatalogConfig> CatalogConfigOf(const TargetFlags& flags) {
+  config::CatalogConfig catalog;
+  catalog.type = flags.catalog;
+  catalog.name = flags.catalog_name;
+  catalog.password_file = flags.catalog_password_file;
+  catalog.warehouse = flags.warehouse;
+  ARROW_RETURN_NOT_OK(ApplyRestFlags(flags.rest, catalog));
+  return catalog;
+}
+
+std::string WarehouseLocationOf(const config::CatalogConfig& catalog) {
+  const std::string& warehouse = catalog.warehouse;
+  const bool is_location = !storage::SchemeOf(warehouse).empty() || warehouse.starts_with('/');
+  return is_location || !catalog.is_rest() ? warehouse : "";  // a REST catalog's may be a name
+}
+
 Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, const StopToken& stop, bool read_only) {
   config::Config config;
-  config.catalog.type = flags.catalog;
-  config.catalog.name = flags.catalog_name;
-  config.catalog.password_file = flags.catalog_password_file;
-  config.catalog.warehouse = flags.warehouse;
+  ARROW_ASSIGN_OR_RAISE(config.catalog, CatalogConfigOf(flags));
   config.state.url = flags.state;
   config.state.password_file = flags.state_password_file;
   ARROW_ASSIGN_OR_RAISE(config.store, StoreOptionsOf(flags.store));
@@ -235,15 +291,24 @@ Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clo
   const config::StateConfig& state = config.state;
   TargetSide side;
   side.credentials = std::make_unique<storage::StorageCredentials>();
-  ARROW_ASSIGN_OR_RAISE(side.file_io,
-                        storage::OpenFileIO(catalog.warehouse, {config.store, side.credentials.get(), &stop, &clock}));
+  const storage::FileIOContext files{config.store, side.credentials.get(), &stop, &clock};
+  if (catalog.is_rest()) {
+    ARROW_ASSIGN_OR_RAISE(side.file_io, storage::OpenFileIO(files));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(side.file_io, storage::OpenFileIO(catalog.warehouse, files));
+  }
   catalog::CatalogOptions options{catalog.type, catalog.warehouse, catalog.name, catalog.password};
   if (options.password.empty()) {
     ARROW_ASSIGN_OR_RAISE(options.password,
                           ReadPassword(catalog.password_file, kCatalogPasswordOption, kCatalogPasswordVariable));
   }
+  options.rest = RestOptionsOf(catalog);
+  options.vended = side.credentials.get();
+  options.stop = &stop;
   ARROW_ASSIGN_OR_RAISE(side.catalog, catalog::OpenCatalog(options, *side.file_io, clock));
-  ARROW_ASSIGN_OR_RAISE(std::string uri, JournalUri(state.url, catalog.warehouse));
+  const std::string uri = JournalUri(state.url, WarehouseLocationOf(catalog));
+  if (uri.empty() && read_only) return side;
+  if (uri.empty()) return NoJournal(catalog);
   constexpr std::string_view kSqlite = "sqlite:///";
   if (read_only && uri.starts_with(kSqlite) && access(uri.c_str() + kSqlite.size(), F_OK) != 0) return side;
   journal::JournalAccess access;

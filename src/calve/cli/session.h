@@ -26,10 +26,22 @@ struct SourceFlags {
   std::vector<std::string> settings;  // k=v
 };
 
+// Of REST catalogs.
+struct RestFlags {
+  std::string credential_file, token_file, oauth2_server_uri;
+  std::string scope = "catalog", audience, resource;
+  std::vector<std::string> headers;  // k=v
+  std::string signing_region, signing_service = "execute-api";
+  bool own_credentials = false;
+  std::string ca_file, cert_file, key_file;
+  std::string connect_timeout = "10s", idle_timeout = "1m";
+};
+
 struct TargetFlags {
   std::string catalog = "hadoop";
   std::string catalog_name;
   std::string catalog_password_file;
+  RestFlags rest;
   std::string warehouse;
   std::string state;
   std::string state_password_file;
@@ -57,6 +69,11 @@ Result<std::map<std::string, iceberg::Type>> ParseTypes(const std::vector<std::s
 Result<std::unique_ptr<source::Source>> OpenSourceOf(const SourceFlags& flags, const StopToken& stop);
 Result<std::unique_ptr<source::Source>> OpenSourceOf(const config::SourceConfig& source, const StopToken& stop);
 
+// The catalog as the configuration file would name it.
+Result<config::CatalogConfig> CatalogConfigOf(const TargetFlags& flags);
+// Where nothing else is said, the tables' files are here; empty where only the catalog knows.
+std::string WarehouseLocationOf(const config::CatalogConfig& catalog);
+
 // The target side. Members are in the order in which they depend on each other.
 struct TargetSide {
   std::unique_ptr<storage::StorageCredentials> credentials;  // that the catalog vends
@@ -65,7 +82,7 @@ struct TargetSide {
   std::unique_ptr<journal::Journal> journal;  // null where it could not be opened; `journal_error` says why
   Status journal_error;
 };
-// `read_only`: a journal that is not there yet is not made.
+// `read_only`: a journal that is not there yet is not made, and none is needed.
 Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, const StopToken& stop, bool read_only);
 // Of a configuration: its catalog, store and state.
 Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clock, const StopToken& stop,

@@ -144,7 +144,7 @@ void PrintTable(const std::vector<TableStatus>& tables, TimestampMicros now) {
 Result<TargetSide> Open(const StatusFlags& flags, const Clock& clock, const StopToken& stop,
                         std::vector<catalog::TableIdent>& idents) {
   if (flags.config.empty()) {
-    if (flags.target.warehouse.empty()) {
+    if (flags.target.warehouse.empty() && !catalog::IsRestCatalog(flags.target.catalog)) {
       return MakeError(ErrorKind::kConfig, "--warehouse is missing", "calve status --help has examples.");
     }
     return OpenTargetSide(flags.target, clock, stop, /*read_only=*/true);

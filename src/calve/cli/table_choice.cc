@@ -22,6 +22,11 @@ void AddTableChoice(CLI::App& command, const char* group, TableChoice& choice) {
   }
 }
 
+NeededOption PlaceOption(const TargetFlags& flags) {
+  if (flags.warehouse.empty() && catalog::IsRestCatalog(flags.catalog)) return {"--catalog", flags.catalog};
+  return {"--warehouse", flags.warehouse};
+}
+
 Status CheckTableChoice(const TableChoice& choice, const char* command, std::initializer_list<NeededOption> needed) {
   const bool configured = !choice.config.empty();
   if (!configured && !choice.tables.empty()) {

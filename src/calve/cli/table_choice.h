@@ -22,6 +22,8 @@ void AddTableChoice(CLI::App& command, const char* group, TableChoice& choice);
 
 // The option and what was given.
 using NeededOption = std::pair<const char*, const std::string&>;
+// What says where the target's tables are: --warehouse, or a REST catalog, which knows it.
+NeededOption PlaceOption(const TargetFlags& flags);
 // kConfig unless all of `needed` is given, or --config and nothing of it.
 Status CheckTableChoice(const TableChoice& choice, const char* command, std::initializer_list<NeededOption> needed);
 

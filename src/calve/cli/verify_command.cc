@@ -126,7 +126,7 @@ Result<double> ParseShare(const std::string& text) {
 }
 
 Status CheckFlags(const VerifyFlags& flags) {
-  const NeededOption target{"--target-table", flags.target_table}, warehouse{"--warehouse", flags.target.warehouse};
+  const NeededOption target{"--target-table", flags.target_table}, warehouse = PlaceOption(flags.target);
   if (flags.cold_only && flags.choice.config.empty())
     return CheckTableChoice(flags.choice, "verify", {target, warehouse});
   return CheckTableChoice(flags.choice, "verify",

@@ -38,7 +38,7 @@ struct ViewFlags {
 Result<offload::ViewRequest> RequestOf(const ViewFlags& flags) {
   ARROW_RETURN_NOT_OK(CheckTableChoice(flags.choice, "view",
                                        {{"--source", flags.source.url},
-                                        {"--warehouse", flags.target.warehouse},
+                                        PlaceOption(flags.target),
                                         {"--source-table", flags.source_table},
                                         {"--target-table", flags.target_table},
                                         {"--timestamp-col", flags.timestamp_col}}));

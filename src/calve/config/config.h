@@ -31,12 +31,31 @@ struct SourceConfig {
   friend bool operator==(const SourceConfig&, const SourceConfig&) = default;
 };
 
+// AWS Signature Version 4 of requests to a REST catalog.
+struct SigningConfig {
+  std::string region;  // empty: they are not signed
+  std::string service = "execute-api";
+  friend bool operator==(const SigningConfig&, const SigningConfig&) = default;
+};
+
 struct CatalogConfig {
-  std::string type = "hadoop";  // hadoop, sql or a URI: what catalog::OpenCatalog takes
+  std::string type = "hadoop";  // hadoop, sql, rest or a URI: what catalog::OpenCatalog takes
   std::string password;         // as SourceConfig's
   std::string name;             // the catalog's own name; may be empty
   std::string warehouse;
   std::string password_file = {};  // of a database's password
+  // Of a REST catalog: catalog::RestOptions.
+  std::string uri = {};  // of the type rest; empty where `type` is the URI itself
+  std::string credential_file = {}, token_file = {}, oauth2_server_uri = {};
+  std::string scope = "catalog", audience = {}, resource = {};
+  std::map<std::string, std::string> headers = {};
+  SigningConfig sigv4 = {};
+  bool vended_credentials = true;
+  std::string ca_file = {}, cert_file = {}, key_file = {};
+  int64_t connect_timeout_micros = 10 * kMicrosPerSecond;
+  int64_t idle_timeout_micros = kMicrosPerMinute;
+
+  bool is_rest() const { return catalog::IsRestCatalog(type) || !uri.empty(); }
   friend bool operator==(const CatalogConfig&, const CatalogConfig&) = default;
 };
 
@@ -159,11 +178,15 @@ struct TableConfig {
   friend bool operator==(const TableConfig&, const TableConfig&) = default;
 };
 
+// What a cycle commits in one step.
+enum class CommitUnit { kEachTable, kCycle };
+
 struct Config {
   std::string file;
   SourceConfig source;
   CatalogConfig catalog;
   objectstore::StoreOptions store;
+  CommitUnit commit = CommitUnit::kEachTable;
   StateConfig state;
   ScheduleConfig schedule;
   LimitsConfig limits;

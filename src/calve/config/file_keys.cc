@@ -33,22 +33,69 @@ const Mapping& SourceKeys() {
   return kMapping;
 }
 
+const Mapping& SigningKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Bind("region", Form::kText, &SigningConfig::region,
+                   "The catalog's region: `eu-central-1`. Without it nothing is signed."),
+              Bind("service", Form::kText, &SigningConfig::service,
+                   "What AWS calls the service: `glue`, `s3tables`, `execute-api`."),
+          },
+  };
+  return kMapping;
+}
+
 const Mapping& CatalogKeys() {
   static const Mapping kMapping = {
       .keys =
           {
-              BindUrl("type", &CatalogConfig::type, &CatalogConfig::password, CheckCatalogType,
-                      "`hadoop`, `sql` (SQLite beside the warehouse), `sqlite:////path/catalog.db` or "
-                      "`postgresql://user@host:5432/database` ([catalogs](catalogs.md)).",
-                      Form::kText),
+              BindUrl(
+                  "type", &CatalogConfig::type, &CatalogConfig::password, CheckCatalogType,
+                  "`hadoop`, `sql` (SQLite beside the warehouse), `sqlite:////path/catalog.db`, "
+                  "`postgresql://user@host:5432/database` ([catalogs](catalogs.md)), `rest` with its `uri`, or a REST "
+                  "catalog's URL itself ([REST catalogs](rest-catalog.md)).",
+                  Form::kText),
               Bind("password_file", Form::kFile, &CatalogConfig::password_file,
                    "File with the password of a `postgresql://` catalog. Default: the variable "
                    "`CALVE_CATALOG_PASSWORD`, `PGPASSWORD`, `PGPASSFILE`."),
               Bind("name", Form::kText, &CatalogConfig::name,
                    "The catalog's own name, as other engines configured it: targets may begin with it."),
-              Required(Bind("warehouse", Form::kText, &CatalogConfig::warehouse,
-                            "Where the tables' files are: `file:///srv/cold`, `s3://bucket/cold`.")),
+              Bind("warehouse", Form::kText, &CatalogConfig::warehouse,
+                   "Where the tables' files are: `file:///srv/cold`, `s3://bucket/cold`. Of a REST catalog the "
+                   "warehouse as the server "
+                   "calls it, a name or a location; may be left out there, and only there."),
+              BindUrl("uri", &CatalogConfig::uri, &CatalogConfig::password, CheckCatalogUri,
+                      "Of a REST catalog: `https://host/path`, up to and without `/v1`."),
+              Bind("credential_file", Form::kFile, &CatalogConfig::credential_file,
+                   "REST: file with OAuth2's client credentials, `id:secret`. Default: the variable "
+                   "`CALVE_CATALOG_CREDENTIAL`."),
+              Bind("token_file", Form::kFile, &CatalogConfig::token_file,
+                   "REST: file with a bearer token, in place of a credential. Default: the variable "
+                   "`CALVE_CATALOG_TOKEN`."),
+              Bind("oauth2_server_uri", Form::kUrl, &CatalogConfig::oauth2_server_uri,
+                   "REST: who gives tokens for the credential. Default: the catalog itself, at `v1/oauth/tokens`."),
+              Bind("scope", Form::kText, &CatalogConfig::scope, "REST: OAuth2's scope of the tokens."),
+              Bind("audience", Form::kText, &CatalogConfig::audience, "REST: OAuth2's audience of the tokens."),
+              Bind("resource", Form::kText, &CatalogConfig::resource, "REST: OAuth2's resource of the tokens."),
+              Bind("headers", Form::kScalars, &CatalogConfig::headers,
+                   "REST: HTTP headers sent with every request, by name."),
+              BindMapping("sigv4", &CatalogConfig::sigv4, SigningKeys(),
+                          "REST: requests are signed with AWS Signature Version 4, by the keys that [the "
+                          "chain](stores.md) finds. "
+                          "Default: they are not."),
+              Bind("vended_credentials", Form::kBoolean, &CatalogConfig::vended_credentials,
+                   "REST: the catalog is asked for credentials for its tables' files."),
+              Bind("ca_file", Form::kFile, &CatalogConfig::ca_file,
+                   "REST: PEM file of the authority that signed the server's certificate."),
+              Bind("cert_file", Form::kFile, &CatalogConfig::cert_file, "REST: PEM file of the client's certificate."),
+              Bind("key_file", Form::kFile, &CatalogConfig::key_file, "REST: PEM file of the client's key."),
+              AtLeast(1000, Bind("connect_timeout", Form::kDuration, &CatalogConfig::connect_timeout_micros,
+                                 "REST: a connection is waited for at most so long.")),
+              AtLeast(1000, Bind("idle_timeout", Form::kDuration, &CatalogConfig::idle_timeout_micros,
+                                 "REST: an answer is given up after so long without a byte.")),
           },
+      .at_most_one = {{"credential_file", "token_file"}},
   };
   return kMapping;
 }
@@ -226,6 +273,11 @@ const Mapping& FileKeys() {
               Required(BindMapping("catalog", &Config::catalog, CatalogKeys(), "The Iceberg catalog to offload into.")),
               BindMapping("store", &Config::store, StoreKeys(),
                           "The object store that warehouses and tables of `s3://` are in ([stores](stores.md))."),
+              BindChoice<Config, CommitUnit>(
+                  "commit", &Config::commit,
+                  {{"each-table", CommitUnit::kEachTable}, {"atomic-cycle", CommitUnit::kCycle}},
+                  "`atomic-cycle`: all tables of a cycle are committed in one step, or none of them is, where a REST "
+                  "catalog offers that ([how](rest-catalog.md#all-tables-of-a-cycle-at-once))."),
               BindMapping("state", &Config::state, StateKeys(), "Runs, leases and the mirror of the watermarks."),
               BindMapping("schedule", &Config::schedule, ScheduleKeys(), "When `calve serve` begins a cycle."),
               BindMapping("limits", &Config::limits, LimitsKeys(), "What a cycle may use."),

@@ -9,6 +9,7 @@ namespace calve::config {
 
 Status CheckSourceUrl(const std::string& url);
 Status CheckCatalogType(const std::string& type);
+Status CheckCatalogUri(const std::string& uri);
 Status CheckStateUrl(const std::string& url);
 
 }  // namespace calve::config

@@ -82,6 +82,10 @@ void AddSection(const Key& key, std::string& out) {
     out += fmt::format("The keys of [`tables`](#tables-required) but `{}`.\n", fmt::join(names, "`, `"));
     return;
   }
+  if (!key.mapping) {
+    out += fmt::format("{}; default: `{}`.\n", ValueText(key), key.fallback.get<std::string>());
+    return;
+  }
   out += "| key | value | default | meaning |\n| --- | --- | --- | --- |\n";
   AddRows(*key.mapping, "", out);
 }

@@ -16,7 +16,8 @@ namespace {
 constexpr const char* kMask = "***";
 
 bool NamesSecret(std::string name) {
-  constexpr std::array<const char*, 5> kWords = {"password", "secret", "token", "credential", "access_key"};
+  constexpr std::array<const char*, 8> kWords = {"password",   "secret",  "token",         "credential",
+                                                 "access_key", "api_key", "authorization", "cookie"};
   std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   std::ranges::replace(name, '-', '_');
   return std::ranges::any_of(kWords, [&](const char* word) { return name.find(word) != std::string::npos; }) &&

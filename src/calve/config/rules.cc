@@ -36,6 +36,7 @@ class Rules {
       : reader_(reader), paths_(paths), config_(config), findings_(findings) {}
 
   void CheckSource();
+  void CheckCatalog();
   void CheckSchedule();
   void CompleteTables();
   void CheckTables();
@@ -67,6 +68,48 @@ void Rules::CheckSource() {
     if (url_password->empty() || file->empty()) continue;
     Add(fmt::format("{}.password_file", path), "the URL has a password already", "Keep one of the two.");
   }
+}
+
+void Rules::CheckCatalog() {
+  const CatalogConfig& catalog = config_.catalog;
+  if (!reader_.Has("catalog") || (reader_.Has("catalog.type") && catalog.type.empty())) return;  // found already
+  const bool has_uri = reader_.Has("catalog.uri");
+  if (catalog.type == "rest" && !has_uri) {
+    Add("catalog.uri", "a catalog of type rest needs its URL", "Write uri: https://host/path, up to and without /v1.");
+  }
+  if (has_uri && catalog.type != "rest") {
+    Add("catalog.uri", "only a catalog of type rest has a uri", "Write type: rest, or leave the uri out.");
+  }
+  const CatalogConfig nothing_said;  // a file may write the defaults out
+  if (catalog.sigv4.region.empty() && catalog.sigv4 != nothing_said.sigv4) {
+    Add("catalog.sigv4.region", "this key is missing", "Name the catalog's region: eu-central-1.");
+  }
+  if (catalog.is_rest()) return;
+  if (config_.commit == CommitUnit::kCycle) {
+    Add("commit", "only REST catalogs commit several tables in one step", "Take it out, or use a REST catalog.");
+  }
+  if (catalog.warehouse.empty() && !reader_.Has("catalog.warehouse")) {
+    Add("catalog.warehouse", "this key is missing", "Name the folder of the tables' files: file:///srv/cold.");
+  }
+  const auto refuse = [&](const char* name, bool differs) {
+    const std::string path = fmt::format("catalog.{}", name);
+    if (differs && reader_.Has(path))
+      Add(path, "only a REST catalog has this key", "Take it out, or write type: rest.");
+  };
+  refuse("credential_file", !catalog.credential_file.empty());
+  refuse("token_file", !catalog.token_file.empty());
+  refuse("oauth2_server_uri", !catalog.oauth2_server_uri.empty());
+  refuse("scope", catalog.scope != nothing_said.scope);
+  refuse("audience", !catalog.audience.empty());
+  refuse("resource", !catalog.resource.empty());
+  refuse("headers", !catalog.headers.empty());
+  refuse("sigv4", catalog.sigv4 != nothing_said.sigv4);
+  refuse("vended_credentials", catalog.vended_credentials != nothing_said.vended_credentials);
+  refuse("ca_file", !catalog.ca_file.empty());
+  refuse("cert_file", !catalog.cert_file.empty());
+  refuse("key_file", !catalog.key_file.empty());
+  refuse("connect_timeout", catalog.connect_timeout_micros != nothing_said.connect_timeout_micros);
+  refuse("idle_timeout", catalog.idle_timeout_micros != nothing_said.idle_timeout_micros);
 }
 
 void Rules::CheckSchedule() {
@@ -204,6 +247,7 @@ void Rules::ResolveOrder() {
 void ApplyRules(const Reader& reader, const std::vector<std::string>& paths, Config* config, Findings* findings) {
   Rules rules(reader, paths, *config, *findings);
   rules.CheckSource();
+  rules.CheckCatalog();
   rules.CheckSchedule();
   rules.CompleteTables();
   rules.CheckTables();

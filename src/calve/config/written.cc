@@ -26,7 +26,11 @@ Json NumberOrText(const Scalar& scalar) {
 
 }  // namespace
 
-Json Written(const Key&, const std::string& value) { return value.empty() ? Json() : Json(value); }
+// Nothing is said by leaving a key out only where that is what it is by default.
+Json Written(const Key& key, const std::string& value) {
+  const bool says_nothing = value.empty() && (!key.fallback.is_string() || key.fallback == "");
+  return says_nothing ? Json() : Json(value);
+}
 
 Json Written(const Key& key, int64_t value) {
   switch (key.form) {
@@ -41,7 +45,7 @@ Json Written(const Key& key, int64_t value) {
   }
 }
 
-Json Written(const Key&, bool value) { return value ? Json(true) : Json(); }
+Json Written(const Key& key, bool value) { return value || key.fallback == true ? Json(value) : Json(); }
 
 Json Written(const Key& key, const std::optional<int64_t>& value) { return value ? Written(key, *value) : Json(); }
 

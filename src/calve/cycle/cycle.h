@@ -76,6 +76,10 @@ struct CycleReport {
 // The numbers of the tables with these names; all of them where there are no names. kConfig with the nearest name.
 Result<std::vector<size_t>> ChooseTables(const config::Config& config, const std::vector<std::string>& names);
 
+// As the configuration wants it committed: RunCycle on OffloadWork, or RunAtomicCycle (atomic_cycle.h).
+Result<CycleReport> RunConfiguredCycle(const config::Config& config, const CycleOptions& options,
+                                       const CycleContext& context, CycleReporter& reporter);
+
 // A table whose parents are not among options.tables goes by their watermarks as they stand.
 CycleReport RunCycle(const config::Config& config, const CycleOptions& options, TableWork& work, const StopToken& stop,
                      const Clock& clock, CycleReporter& reporter);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "calve/base/random.h"
+#include "calve/cycle/atomic_cycle.h"
 #include "calve/cycle/server_load.h"
 #include "calve/cycle/table_request.h"
 #include "calve/doctor/rights.h"
@@ -143,6 +144,13 @@ Finding CheckCatalog(catalog::Catalog& catalog) {
   return {Level::kOk, "catalog",
           fmt::format("{}: {} namespace{}", catalog.name(), namespaces->size(), namespaces->size() == 1 ? "" : "s"),
           ""};
+}
+
+std::optional<Finding> CheckCommit(catalog::Catalog& catalog, config::CommitUnit unit) {
+  if (unit == config::CommitUnit::kEachTable) return std::nullopt;
+  const Status possible = cycle::CheckCommitsTogether(catalog);
+  if (!possible.ok()) return Failed("commit", possible);
+  return Finding{Level::kOk, "commit", "the catalog moves all tables of a cycle in one step", ""};
 }
 
 Finding CheckJournal(journal::Journal* journal, const Status& error) {

@@ -39,6 +39,9 @@ Finding CheckStore(const std::string& about, storage::FileIO& file_io, const std
 
 Finding CheckCatalog(catalog::Catalog& catalog);
 
+// Whether the catalog can commit as the configuration wants it; nullopt: every catalog can.
+std::optional<Finding> CheckCommit(catalog::Catalog& catalog, config::CommitUnit unit);
+
 // `journal` null: it could not be opened, and `error` says why; OK: there is none yet.
 Finding CheckJournal(journal::Journal* journal, const Status& error);
 

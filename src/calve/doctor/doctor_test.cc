@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "calve/catalog/catalog.h"
 #include "calve/source/testing_fake_source.h"
+#include "calve/storage/local_file_io.h"
 
 namespace calve::doctor {
 namespace {
@@ -92,6 +94,17 @@ TEST(Doctor, WithoutAJournalCyclesGoOn) {
   const Finding gone = CheckJournal(nullptr, MakeError(ErrorKind::kRetry, "gone", "Wait."));
   EXPECT_EQ(gone.level, Level::kWarning);
   EXPECT_EQ(gone.remedy, "Wait.");
+}
+
+TEST(Doctor, ACommitOfAllTablesAtOnce) {
+  storage::LocalFileIO file_io;
+  const FixedClock clock(kNow);
+  const auto catalog = catalog::OpenCatalog({"hadoop", "file:///nonexistent", ""}, file_io, clock).ValueOrDie();
+  EXPECT_FALSE(CheckCommit(*catalog, config::CommitUnit::kEachTable));
+  const auto finding = CheckCommit(*catalog, config::CommitUnit::kCycle);
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->level, Level::kError);
+  EXPECT_THAT(finding->remedy, HasSubstr("each-table"));
 }
 
 TEST(Doctor, ADatabaseThatIsBelievedWithoutACertificate) {

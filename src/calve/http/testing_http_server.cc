@@ -160,7 +160,7 @@ TestingHttpServer::TestingHttpServer(Handler handler) : handler_(std::move(handl
 TestingHttpServer::~TestingHttpServer() {
   stopping_ = true;
   acceptor_.join();
-  for (auto& worker : workers_) worker.join();
+  for (auto& worker : workers_) worker.thread.join();
   close(listener_);
 }
 
@@ -174,8 +174,23 @@ void TestingHttpServer::Accept() {
     const int socket = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) continue;
     const int number = connections_++;
-    workers_.emplace_back([this, socket, number] { Serve(socket, number); });
+    JoinEnded();
+    auto done = std::make_shared<std::atomic<bool>>(false);
+    workers_.push_back({std::thread([this, socket, number, done] {
+                          Serve(socket, number);
+                          *done = true;
+                        }),
+                        done});
   }
+}
+
+// A test may make thousands of connections.
+void TestingHttpServer::JoinEnded() {
+  std::erase_if(workers_, [](Worker& worker) {
+    if (!*worker.done) return false;
+    worker.thread.join();
+    return true;
+  });
 }
 
 void TestingHttpServer::Serve(int socket, int number) {
@@ -186,7 +201,7 @@ void TestingHttpServer::Serve(int socket, int number) {
     SeenRequest request;
     request.connection = number;
     if (!ReadRequest(socket, stopping_, cut_body_after, &buffered, &request)) break;
-    {
+    if (remembers) {
       std::lock_guard lock(mutex_);
       seen_.push_back(request);
     }

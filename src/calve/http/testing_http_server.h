@@ -57,18 +57,24 @@ class TestingHttpServer {
   int connections() const { return connections_; }
   // The handler is called as soon as so many bytes of a chunked body are there.
   std::atomic<size_t> cut_body_after{SIZE_MAX};
+  std::atomic<bool> remembers{true};  // what it has seen
 
  private:
+  struct Worker {
+    std::thread thread;
+    std::shared_ptr<std::atomic<bool>> done;
+  };
   void Accept();
   void Serve(int socket, int number);
+  void JoinEnded();
 
   Handler handler_;
   int listener_ = -1, port_ = 0;
   std::atomic<bool> stopping_{false};
   std::atomic<int> connections_{0};
   mutable std::mutex mutex_;
-  std::vector<SeenRequest> seen_;     // protected by mutex_
-  std::vector<std::thread> workers_;  // touched by acceptor_ alone until it has ended
+  std::vector<SeenRequest> seen_;  // protected by mutex_
+  std::vector<Worker> workers_;    // touched by acceptor_ alone until it has ended
   std::thread acceptor_;
 };
 

@@ -46,6 +46,11 @@ void JsonWriter::Bool(bool value) {
   text_ += value ? "true" : "false";
 }
 
+void JsonWriter::Null() {
+  Separate();
+  text_ += "null";
+}
+
 void JsonWriter::Field(std::string_view key, const std::map<std::string, std::string>& values) {
   Key(key);
   BeginObject();

@@ -22,6 +22,7 @@ class JsonWriter {
   void String(std::string_view value);
   void Int(int64_t value);
   void Bool(bool value);
+  void Null();
 
   void Field(std::string_view key, std::string_view value) { Key(key), String(value); }
   void Field(std::string_view key, const char* value) { Key(key), String(value); }

@@ -1,4 +1,4 @@
-// The parts of table metadata to and from JSON, for table_metadata_json.cc. Spec: appendix C.
+// Table metadata and its parts to and from JSON, inside of larger documents. Spec: appendix C.
 #pragma once
 
 #include "calve/iceberg/json_reader.h"
@@ -14,6 +14,7 @@ void WriteSchema(const Schema& schema, JsonWriter& writer);
 Result<PartitionSpec> ReadPartitionFields(int spec_id, const JsonNode& fields);
 Result<PartitionSpec> ReadPartitionSpec(const JsonNode& node);
 void WritePartitionFields(const PartitionSpec& spec, JsonWriter& writer);
+void WritePartitionSpec(const PartitionSpec& spec, JsonWriter& writer);
 
 Result<SortOrder> ReadSortOrder(const JsonNode& node);
 void WriteSortOrder(const SortOrder& order, JsonWriter& writer);
@@ -23,8 +24,10 @@ void WriteSnapshot(const Snapshot& snapshot, JsonWriter& writer);
 
 Result<SnapshotRef> ReadSnapshotRef(const JsonNode& node);
 void WriteSnapshotRef(const SnapshotRef& ref, JsonWriter& writer);
+// The same without the braces.
+void WriteSnapshotRefMembers(const SnapshotRef& ref, JsonWriter& writer);
 
-// The whole of it: ParseTableMetadata's rules.
+// The whole of it, inside of a larger document: ParseTableMetadata's rules.
 Result<TableMetadata> ReadTableMetadata(const JsonNode& root);
 
 // Values that are no strings (some writers leave numbers and booleans) become their JSON text.

@@ -66,6 +66,14 @@ void WritePartitionFields(const PartitionSpec& spec, JsonWriter& writer) {
   writer.EndArray();
 }
 
+void WritePartitionSpec(const PartitionSpec& spec, JsonWriter& writer) {
+  writer.BeginObject();
+  writer.Field("spec-id", spec.spec_id);
+  writer.Key("fields");
+  WritePartitionFields(spec, writer);
+  writer.EndObject();
+}
+
 std::string WritePartitionFieldsJson(const PartitionSpec& spec) {
   JsonWriter writer;
   WritePartitionFields(spec, writer);

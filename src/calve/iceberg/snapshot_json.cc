@@ -87,13 +87,17 @@ Result<SnapshotRef> ReadSnapshotRef(const JsonNode& node) {
   return ref;
 }
 
-void WriteSnapshotRef(const SnapshotRef& ref, JsonWriter& writer) {
-  writer.BeginObject();
+void WriteSnapshotRefMembers(const SnapshotRef& ref, JsonWriter& writer) {
   writer.Field("snapshot-id", ref.snapshot_id);
   writer.Field("type", ref.is_branch ? "branch" : "tag");
   if (ref.min_snapshots_to_keep) writer.Field("min-snapshots-to-keep", *ref.min_snapshots_to_keep);
   if (ref.max_snapshot_age_ms) writer.Field("max-snapshot-age-ms", *ref.max_snapshot_age_ms);
   if (ref.max_ref_age_ms) writer.Field("max-ref-age-ms", *ref.max_ref_age_ms);
+}
+
+void WriteSnapshotRef(const SnapshotRef& ref, JsonWriter& writer) {
+  writer.BeginObject();
+  WriteSnapshotRefMembers(ref, writer);
   writer.EndObject();
 }
 

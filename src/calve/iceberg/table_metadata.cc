@@ -57,6 +57,11 @@ const Snapshot* TableMetadata::CurrentSnapshot() const {
   return current_snapshot_id ? FindSnapshot(*current_snapshot_id) : nullptr;
 }
 
+bool TableMetadata::HidesHistory() const {
+  return snapshots.size() == 1 && !snapshots[0].parent_snapshot_id && snapshots[0].sequence_number > 1 &&
+         metadata_log.empty();
+}
+
 const Snapshot* TableMetadata::ParentOf(const Snapshot& snapshot) const {
   if (!snapshot.parent_snapshot_id) return nullptr;
   // Nearly always the one before: a walk along a long history must not search it at each step.

@@ -77,6 +77,9 @@ struct TableMetadata {
   const Snapshot* CurrentSnapshot() const;
   // The parent; null where it has none, or where it is no longer in the table.
   const Snapshot* ParentOf(const Snapshot& snapshot) const;
+  // Where a catalog shows the current snapshot alone, without its parent (Nessie): one that was not the first, and no
+  // older metadata file is known, of which every other writer keeps at least one.
+  bool HidesHistory() const;
   std::string Property(const std::string& key, std::string fallback) const;
   // kConfig where the property is there and not a number.
   Result<int64_t> IntProperty(const std::string& key, int64_t fallback) const;

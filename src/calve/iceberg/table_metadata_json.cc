@@ -219,13 +219,7 @@ void WriteSpecs(const TableMetadata& metadata, JsonWriter& writer) {
     WritePartitionFields(metadata.spec(), writer);
   }
   writer.Field("default-spec-id", metadata.default_spec_id);
-  WriteList(writer, "partition-specs", metadata.partition_specs, [](const PartitionSpec& spec, JsonWriter& out) {
-    out.BeginObject();
-    out.Field("spec-id", spec.spec_id);
-    out.Key("fields");
-    WritePartitionFields(spec, out);
-    out.EndObject();
-  });
+  WriteList(writer, "partition-specs", metadata.partition_specs, WritePartitionSpec);
   writer.Field("last-partition-id", metadata.last_partition_id);
 }
 

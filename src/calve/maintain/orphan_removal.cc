@@ -26,7 +26,8 @@ Folders FoldersOf(const TableMetadata& metadata, const std::string& warehouse) {
     const std::string root = metadata.Property(property, JoinLocation(metadata.location, name));
     // A folder above the table's holds more than the table; one outside the warehouse is not ours to judge.
     const bool own = IsWithin(root, metadata.location);
-    const bool beside = IsWithin(root, warehouse) && !IsWithin(warehouse, root) && !IsWithin(metadata.location, root);
+    const bool beside = !warehouse.empty() && IsWithin(root, warehouse) && !IsWithin(warehouse, root) &&
+                        !IsWithin(metadata.location, root);
     if (own || beside) {
       folders.roots.push_back(root);
     } else {

@@ -18,7 +18,8 @@ inline constexpr int64_t kOrphanAgeMinMs = 86'400'000LL;
 
 struct OrphanRequest {
   catalog::TableIdent ident;
-  std::string warehouse;  // data and metadata paths outside the table's location are looked at only below it
+  // Data and metadata paths outside the table's location are looked at only below it; empty: not at all.
+  std::string warehouse;
   int64_t age_min_ms = kOrphanAgeMs;
   bool dry_run = false;
 };

@@ -187,6 +187,16 @@ TEST_F(OrphanRemovalTest, LooksOnlyWhereTheTableMayHaveFiles) {
   }
 }
 
+// Only a REST catalog knows where its tables are.
+TEST_F(OrphanRemovalTest, WithoutAWarehouseOnlyBelowTheTable) {
+  SetProperties({{"write.data.path", Warehouse() + "/pool"}});
+  ASSERT_TRUE(file_io_->WriteNew(Warehouse() + "/pool/x.parquet", "x").ok());
+  MakeAllOld();
+  const auto report = RemoveOrphans(*catalog_, *file_io_, clock_, stop_, {ident_, "", 3 * kDay, true});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->folders, std::vector<std::string>{table_.metadata.location + "/metadata"});
+}
+
 // A commit lands between the listing of the folders and the second look at the table.
 class RacingFileIO : public storage::FileIO {
  public:

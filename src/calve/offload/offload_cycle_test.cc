@@ -244,9 +244,11 @@ TEST_P(ChunkedLoad, BesideAnotherCalve) {
   EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 10u);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ChunkedLoad, ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql),
+INSTANTIATE_TEST_SUITE_P(All, ChunkedLoad,
+                         ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql, CatalogKind::kRest),
                          [](const auto& param) { return std::string(NameOf(param.param)); });
-INSTANTIATE_TEST_SUITE_P(All, OffloadCycle, ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql),
+INSTANTIATE_TEST_SUITE_P(All, OffloadCycle,
+                         ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql, CatalogKind::kRest),
                          [](const auto& param) { return std::string(NameOf(param.param)); });
 
 }  // namespace

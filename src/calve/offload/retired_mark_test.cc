@@ -88,7 +88,8 @@ TEST_P(RetiredMark, OneThatDoesNotParseIsNotOverwritten) {
   EXPECT_EQ(KindOf(Mark(kNoon).status()), ErrorKind::kCorrupt);
 }
 
-INSTANTIATE_TEST_SUITE_P(Catalogs, RetiredMark, ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql),
+INSTANTIATE_TEST_SUITE_P(Catalogs, RetiredMark,
+                         ::testing::Values(CatalogKind::kHadoop, CatalogKind::kSql, CatalogKind::kRest),
                          [](const auto& kind) { return NameOf(kind.param); });
 
 }  // namespace

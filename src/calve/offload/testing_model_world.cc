@@ -20,6 +20,7 @@ using storage::FaultAction;
 using storage::FaultList;
 
 constexpr uint64_t kStepsOfAWorld = 80;
+constexpr CatalogKind kKinds[] = {CatalogKind::kSql, CatalogKind::kHadoop, CatalogKind::kRest};
 
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -201,7 +202,7 @@ void RunWorlds(uint64_t steps, const std::function<std::unique_ptr<ModelWorld>(C
   uint64_t done = 0, worlds = 0;
   for (; done < steps && !testing::Test::HasFailure() && (seconds == 0 || Steady::now() < end); ++seed, ++worlds) {
     SCOPED_TRACE(fmt::format("repeat with CALVE_MODEL_SEED={} CALVE_MODEL_STEPS={}", seed, kStepsOfAWorld));
-    auto world = make(seed % 2 ? CatalogKind::kHadoop : CatalogKind::kSql, seed);
+    auto world = make(kKinds[seed % std::size(kKinds)], seed);
     for (uint64_t step = 0; step < kStepsOfAWorld && !testing::Test::HasFailure(); ++step, ++done) world->Step();
     if (!testing::Test::HasFailure()) world->Finish();
   }

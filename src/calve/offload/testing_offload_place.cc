@@ -10,6 +10,7 @@
 
 #include "calve/base/random.h"
 #include "calve/catalog/postgres_store.h"
+#include "calve/catalog/rest_catalog.h"
 #include "calve/catalog/sql_catalog.h"
 #include "calve/catalog/sqlite_store.h"
 #include "calve/catalog/testing_fault_sql_store.h"
@@ -26,6 +27,10 @@ std::unique_ptr<catalog::Catalog> OpenOn(const OffloadPlace& place, storage::Fil
                                          storage::FaultList& faults) {
   if (place.kind == CatalogKind::kHadoop) {
     return catalog::OpenCatalog({"hadoop", place.Warehouse(), ""}, file_io, clock).ValueOrDie();
+  }
+  if (place.rest) {
+    place.rest->faults = &faults;
+    return catalog::RestCatalog::Make(place.rest->options, "", nullptr, clock, place.rest->stop).ValueOrDie();
   }
   std::unique_ptr<catalog::SqlStore> store;
   if (place.kind == CatalogKind::kPostgres) {
@@ -55,7 +60,39 @@ std::shared_ptr<arrow::Array> Column(const arrow::Table& table, const std::strin
 }  // namespace
 
 const char* NameOf(CatalogKind kind) {
-  return kind == CatalogKind::kHadoop ? "hadoop" : kind == CatalogKind::kSql ? "sql" : "postgres";
+  switch (kind) {
+    case CatalogKind::kHadoop:
+      return "hadoop";
+    case CatalogKind::kSql:
+      return "sql";
+    case CatalogKind::kPostgres:
+      return "postgres";
+    case CatalogKind::kRest:
+      return "rest";
+    case CatalogKind::kRestCurrent:
+      return "rest_current";
+  }
+  return "";
+}
+
+RestServerPlace::RestServerPlace(catalog::FakeRestServer::OpenInner open, catalog::RestServerOptions server_options)
+    : server(std::move(open), std::move(server_options)) {
+  options.uri = server.url();
+  options.retry = {.attempts_max = 3, .wait_min_ms = 0, .wait_max_ms = 1, .total_max_ms = 10'000};
+  server.SetFaults([this](const http::SeenRequest& request) { return FaultOf(request); });
+  server.Forget();
+}
+
+catalog::RestFault RestServerPlace::FaultOf(const http::SeenRequest& request) {
+  storage::FaultList* list = faults;
+  if (!list) return {};
+  bool carried_out = false;
+  const Status status = list->Guard(std::nullopt, "rest-" + request.method, request.target, [&] {
+    carried_out = true;
+    return Status::OK();
+  });
+  if (status.ok()) return {};
+  return {carried_out ? catalog::RestFault::Kind::kLostAnswer : catalog::RestFault::Kind::kLostRequest};
 }
 
 OffloadPlace::OffloadPlace(CatalogKind catalog_kind, std::string in_folder)
@@ -69,6 +106,11 @@ OffloadPlace::OffloadPlace(CatalogKind catalog_kind, std::string in_folder)
   request.buffer_micros = 0;
   request.memory_bytes = 8 << 20;
   request.properties = {{"commit.retry.min-wait-ms", "0"}, {"commit.retry.max-wait-ms", "0"}};
+  if (!IsRest(kind)) return;
+  catalog::RestServerOptions options;
+  options.offers_transactions = true;
+  options.shows_only_current_snapshot = kind == CatalogKind::kRestCurrent;
+  rest = std::make_unique<RestServerPlace>([this] { return OpenCatalog(); }, options);
 }
 
 std::unique_ptr<catalog::Catalog> OffloadPlace::OpenCatalog() {
@@ -121,6 +163,10 @@ OffloadProcess::OffloadProcess(OffloadPlace& place, storage::FaultList& faults)
       inner_journal_(journal::OpenJournal(place.JournalUri()).ValueOrDie()),
       catalog_(*inner_catalog_, faults),
       journal_(*inner_journal_, faults) {}
+
+OffloadProcess::~OffloadProcess() {
+  if (place_.rest) place_.rest->faults = nullptr;
+}
 
 Result<OffloadResult> OffloadProcess::Run() {
   OffloadContext context{place_.source, catalog_, file_io_, &journal_, place_.clock, stop_, *this};

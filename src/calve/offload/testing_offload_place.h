@@ -3,11 +3,14 @@
 // its files.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "calve/catalog/rest_options.h"
+#include "calve/catalog/testing_fake_rest_server.h"
 #include "calve/catalog/testing_fault_catalog.h"
 #include "calve/offload/offload.h"
 #include "calve/offload/repair.h"
@@ -33,8 +36,22 @@ class MovedClock : public Clock {
   int64_t ahead = 0;
 };
 
-enum class CatalogKind { kHadoop, kSql, kPostgres };  // kPostgres: where PostgresServer::IsInstalled()
+// kPostgres: where PostgresServer::IsInstalled(). kRest: a REST catalog's server that runs in the test's process, over
+// an SQL catalog. kRestCurrent: the same, and it shows only the current snapshot, as Nessie does.
+enum class CatalogKind { kHadoop, kSql, kPostgres, kRest, kRestCurrent };
+inline bool IsRest(CatalogKind kind) { return kind == CatalogKind::kRest || kind == CatalogKind::kRestCurrent; }
 const char* NameOf(CatalogKind kind);
+
+// Requests to the server are lost, or their answers, as the faults of the process at work say.
+struct RestServerPlace {
+  RestServerPlace(catalog::FakeRestServer::OpenInner open, catalog::RestServerOptions server_options);
+  catalog::RestFault FaultOf(const http::SeenRequest& request);
+
+  std::atomic<storage::FaultList*> faults{nullptr};
+  StopToken stop;
+  catalog::RestOptions options;
+  catalog::FakeRestServer server;
+};
 
 // What survives a process.
 struct OffloadPlace {
@@ -43,7 +60,7 @@ struct OffloadPlace {
   std::string Warehouse() const { return "file://" + folder + "/warehouse"; }
   std::string JournalFile() const { return folder + "/journal.db"; }
   std::string JournalUri() const { return database.empty() ? "sqlite:///" + JournalFile() : database; }
-  // Without faults.
+  // Without faults; of kRest what the server stores in.
   std::unique_ptr<catalog::Catalog> OpenCatalog();
   catalog::LoadedTable Load() { return Look().ValueOrDie(); }
   bool Exists() { return Look().ok(); }
@@ -58,6 +75,7 @@ struct OffloadPlace {
   MovedClock clock;
   RowsSource source;
   OffloadRequest request;
+  std::unique_ptr<RestServerPlace> rest;  // of kRest; forked children use their parent's
 
  private:
   Result<catalog::LoadedTable> Look();
@@ -72,6 +90,7 @@ struct OffloadPlace {
 class OffloadProcess : public ProgressSink {
  public:
   OffloadProcess(OffloadPlace& place, storage::FaultList& faults);
+  ~OffloadProcess() override;
   Result<OffloadResult> Run();
   // verify --repair, with the offload's source, target, cursor and key.
   Result<RepairResult> Repair();

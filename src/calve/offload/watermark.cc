@@ -109,6 +109,7 @@ Result<std::optional<Watermark>> ReadWatermark(const iceberg::TableMetadata& met
                             ParseStamp(oldest->summary, fmt::format("snapshot {}", oldest->snapshot_id)));
       return Watermark{stamp, oldest->snapshot_id, false};
     }
+    if (metadata.HidesHistory()) break;
     if (!oldest->parent_snapshot_id) return std::nullopt;  // the history is whole, and calve is not in it
     const iceberg::Snapshot* parent = metadata.ParentOf(*oldest);
     if (!parent) break;
@@ -157,7 +158,8 @@ std::optional<CommitTrace> FindCommit(const iceberg::TableMetadata& metadata, co
   if (property.ok() && *property && (*property)->keys["calve.commit-id"] == commit_id) {
     // Its snapshot has expired. It was main's if it is older than what is left of main's history (as ReadWatermark has
     // it), and not if that history is whole: then main was rolled back to before it.
-    const bool cut_off = oldest && oldest->parent_snapshot_id && !metadata.ParentOf(*oldest);
+    const bool cut_off =
+        oldest && (metadata.HidesHistory() || (oldest->parent_snapshot_id && !metadata.ParentOf(*oldest)));
     const bool is_parent = cut_off && oldest->parent_snapshot_id == (*property)->snapshot_id;
     return CommitTrace{(*property)->snapshot_id, cut_off && (*property)->sequence_number < oldest->sequence_number,
                        is_parent || !cut_off};

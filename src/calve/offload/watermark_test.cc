@@ -98,6 +98,25 @@ TEST(Watermark, IsNotGuessedAfterARollbackAndAnExpiry) {
   EXPECT_NE(RemedyOf(status).find("--start-from"), std::string::npos);
 }
 
+// As Nessie does, after another engine's commit.
+TEST(Watermark, WhereACatalogShowsTheCurrentSnapshotAloneThePropertyTells) {
+  auto metadata = TwoCommits();
+  AddSnapshotOnMain(metadata, 3, {{"operation", "append"}});
+  metadata.snapshots = {metadata.snapshots.back()};
+  metadata.snapshots[0].parent_snapshot_id.reset();
+  const auto watermark = *ReadWatermark(metadata);
+  ASSERT_TRUE(watermark);
+  EXPECT_TRUE(watermark->from_property);
+  EXPECT_EQ(watermark->stamp.window_to, kNoon + kMicrosPerSecond);
+  const auto trace = FindCommit(metadata, "commit-2");
+  ASSERT_TRUE(trace);
+  EXPECT_TRUE(trace->on_main);
+  EXPECT_FALSE(trace->is_certain);
+  // A writer that knows an older metadata file knows the whole history: this table was made anew.
+  metadata.metadata_log.push_back({1, "file:///v1.metadata.json"});
+  EXPECT_FALSE(*ReadWatermark(metadata));
+}
+
 TEST(Watermark, ThatDoesNotParseIsCorruptNotIgnored) {
   auto metadata = TwoCommits();
   metadata.snapshots.back().summary.Set("calve.window-to", "yesterday");
