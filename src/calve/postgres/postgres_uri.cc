@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 
@@ -112,6 +113,18 @@ int HostsOfUri(const std::string& uri) {
   if (!options) return 1;
   std::string host = Value(options, "host"), address = Value(options, "hostaddr");
   return 1 + static_cast<int>(std::max(std::ranges::count(host, ','), std::ranges::count(address, ',')));
+}
+
+int ConnectTimeoutMsOfUri(const std::string& uri, int otherwise_ms) {
+  constexpr int kSecondsMax = 3600;
+  std::string error;
+  Options options = Parse(uri, error);
+  if (!options) return otherwise_ms;
+  const std::string text = Value(options, "connect_timeout");
+  int seconds = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (code != std::errc() || end != text.data() + text.size() || seconds <= 0) return otherwise_ms;
+  return std::min(seconds, kSecondsMax) * 1000;
 }
 
 }  // namespace calve::postgres

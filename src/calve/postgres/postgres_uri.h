@@ -31,4 +31,8 @@ Status CheckClientCertificate(const std::string& uri);
 // How many hosts the URI lists: each may take its time to be found silent.
 int HostsOfUri(const std::string& uri);
 
+// The URI's connect_timeout, which libpq heeds only where it does the waiting itself; `otherwise_ms` where it says
+// nothing, or to wait for ever.
+int ConnectTimeoutMsOfUri(const std::string& uri, int otherwise_ms);
+
 }  // namespace calve::postgres

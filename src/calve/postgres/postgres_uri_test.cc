@@ -20,6 +20,14 @@ TEST(PostgresUri, ItsNameHoldsNoUser) {
   EXPECT_EQ(HostsOfUri("postgresql:///x"), 1);
 }
 
+TEST(PostgresUri, ItsConnectTimeoutIsHeeded) {
+  EXPECT_EQ(ConnectTimeoutMsOfUri("postgresql://a/x?connect_timeout=3", 10'000), 3'000);
+  for (const char* nothing : {"", "?connect_timeout=0", "?connect_timeout=-1", "?connect_timeout=soon", "?sslmood=x"}) {
+    EXPECT_EQ(ConnectTimeoutMsOfUri(std::string("postgresql://a/x") + nothing, 10'000), 10'000) << nothing;
+  }
+  EXPECT_EQ(ConnectTimeoutMsOfUri("postgresql://a/x?connect_timeout=2147483647", 10'000), 3'600'000);
+}
+
 TEST(PostgresUri, APasswordInItIsRefusedAndNeverRepeated) {
   for (const char* uri :
        {"postgresql://calve:s3cr%2Ft@db/x", "postgresql://db/x?password=s3cr%2Ft", "postgresql://db/x?sslpassword=s3cr",

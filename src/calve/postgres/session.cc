@@ -27,6 +27,7 @@ Session::Session(SessionOptions options, std::string name)
 
 Result<std::unique_ptr<Session>> Session::Make(SessionOptions options) {
   ARROW_ASSIGN_OR_RAISE(std::string name, NameOfUri(options.connect.uri, options.connect.purpose));
+  options.connect.connect_timeout_ms = ConnectTimeoutMsOfUri(options.connect.uri, options.connect.connect_timeout_ms);
   return std::unique_ptr<Session>(new Session(std::move(options), std::move(name)));
 }
 
