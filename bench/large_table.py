@@ -39,20 +39,30 @@ class SqlPlace(Place):
 
     def current(self):
         (location,), = self._change("SELECT metadata_location FROM iceberg_tables WHERE table_name = ?", (self.folder.name,))
-        return pathlib.Path(location.removeprefix("file://"))
+        return pathlib.Path(re.sub("^file:(//)?", "", location))
 
     def publish(self, metadata):
-        file = self.folder / "metadata" / f"99999-{uuid.uuid4()}.metadata.json"
+        file = self.current().parent / f"99999-{uuid.uuid4()}.metadata.json"
         file.write_text(json.dumps(metadata))
         self._change("UPDATE iceberg_tables SET previous_metadata_location = metadata_location, metadata_location = ? WHERE table_name = ?",
                      (f"file://{file}", self.folder.name))
 
 
-def in_sqlite(database):
+def place(table_folder, database):
+    """Of the catalog whose database that is: an SQLite file or a postgresql:// URL; empty: a hadoop catalog."""
+    if not database:
+        return Place(table_folder)
+
     def change(statement, parameters):
-        with sqlite3.connect(database) as connection:
-            return connection.execute(statement, parameters).fetchall()
-    return change
+        if not database.startswith("postgresql:"):
+            with sqlite3.connect(database) as connection:
+                return connection.execute(statement, parameters).fetchall()
+        import psycopg2
+
+        with psycopg2.connect(database) as connection, connection.cursor() as cursor:
+            cursor.execute(statement.replace("?", "%s"), parameters)
+            return cursor.fetchall() if cursor.description else []
+    return SqlPlace(table_folder, change)
 
 
 def grow(place, snapshots, files):

@@ -17,8 +17,8 @@ if(CALVE_SANITIZE)
   target_link_options(calve_flags INTERFACE -fsanitize=${CALVE_SANITIZE})
 endif()
 
-# What nearly every file includes, compiled once; for tests with GoogleTest, and in a release build without
-# optimisation: half of the time goes into it, and the libraries under test have it.
+# What nearly every file includes, compiled once; for tests with GoogleTest. Tests are compiled without optimisation and
+# UndefinedBehaviorSanitizer: most of the time goes into the two, and the libraries under test have them.
 set(CALVE_COMMON_HEADERS <algorithm> <cstdint> <map> <memory> <optional> <string> <string_view> <variant> <vector>
                          <arrow/api.h> <fmt/format.h>)
 file(WRITE ${CMAKE_BINARY_DIR}/pch.cc "")
@@ -32,7 +32,10 @@ if(CALVE_BUILD_TESTS)
   include(GoogleTest)
   add_custom_target(unit_tests)
   add_library(calve_test_flags INTERFACE)
-  target_compile_options(calve_test_flags INTERFACE $<$<CONFIG:RelWithDebInfo>:-O0>)
+  target_compile_options(calve_test_flags INTERFACE -O0)
+  if(CALVE_SANITIZE MATCHES undefined)
+    target_compile_options(calve_test_flags INTERFACE -fno-sanitize=undefined)
+  endif()
   target_link_libraries(calve_test_flags INTERFACE calve_flags GTest::gtest GTest::gmock GTest::gtest_main)
   file(WRITE ${CMAKE_BINARY_DIR}/test_pch.cc "")
   add_library(calve_test_pch OBJECT ${CMAKE_BINARY_DIR}/test_pch.cc)

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "calve/iceberg/metadata_json.h"
+#include "calve/iceberg/plain_json.h"
 #include "calve/iceberg/table_update_json.h"
 
 namespace calve::catalog {
@@ -74,6 +75,33 @@ void WriteCommit(const TableIdent& ident, std::span<const iceberg::TableRequirem
   writer.EndObject();
 }
 
+struct SplitTable {
+  std::string_view metadata;
+  std::string rest;  // the answer without it
+};
+
+// A table that was written to for months has megabytes of metadata, which are not made into a document of values as the
+// rest is. nullopt: read the whole in the general way.
+std::optional<SplitTable> SplitMetadata(std::string_view body) {
+  iceberg::PlainJson text(body);
+  SplitTable split{{}, "{"};
+  const bool good = text.Object([&](std::string_view key) {
+    std::string_view value;
+    if (!text.Value(value)) return false;
+    if (key == "metadata") {
+      if (!split.metadata.empty()) return false;
+      split.metadata = value;
+      return true;
+    }
+    if (split.rest.size() > 1) split.rest += ',';
+    split.rest.append("\"").append(key).append("\":").append(value);
+    return true;
+  });
+  if (!good || !text.AtEnd() || split.metadata.empty()) return std::nullopt;
+  split.rest += '}';
+  return split;
+}
+
 }  // namespace
 
 std::optional<RestError> ParseRestError(std::string_view body) {
@@ -103,11 +131,22 @@ Result<RestConfig> ParseRestConfig(std::string_view body) {
 }
 
 Result<RestTable> ParseRestTable(std::string_view body) {
-  ARROW_ASSIGN_OR_RAISE(const nlohmann::json document, iceberg::ParseJson(body));
-  const JsonNode root(document);
   RestTable out;
-  ARROW_ASSIGN_OR_RAISE(const JsonNode metadata, root.Get("metadata"));
-  ARROW_ASSIGN_OR_RAISE(out.table.metadata, iceberg::ReadTableMetadata(metadata));
+  auto split = SplitMetadata(body);
+  if (split) {
+    auto metadata = iceberg::ParseTableMetadata(split->metadata);
+    if (metadata.ok()) {
+      out.table.metadata = metadata.MoveValueUnsafe();
+    } else {
+      split.reset();  // what is wrong is said of the whole
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(const nlohmann::json document, iceberg::ParseJson(split ? split->rest : body));
+  const JsonNode root(document);
+  if (!split) {
+    ARROW_ASSIGN_OR_RAISE(const JsonNode metadata, root.Get("metadata"));
+    ARROW_ASSIGN_OR_RAISE(out.table.metadata, iceberg::ReadTableMetadata(metadata));
+  }
   ARROW_ASSIGN_OR_RAISE(out.table.metadata_location, root.FindString("metadata-location", ""));
   ARROW_ASSIGN_OR_RAISE(out.config, FindStringMap(root, "config"));
   if (auto credentials = root.Find("storage-credentials")) {

@@ -56,6 +56,10 @@ TEST(RestWire, ATableWithAndWithoutWhatMayComeWithIt) {
   EXPECT_EQ(full.config.at("n"), "5");
   ASSERT_THAT(full.credentials, SizeIs(1));
   EXPECT_EQ(full.credentials[0].config.at("s3.access-key-id"), "k");
+  // An escape anywhere outside of the metadata has the whole read in the general way, to the same end.
+  auto general = ParseRestTable(R"({"metadata\u002dlocation":"l","metadata":)" + metadata + "}").ValueOrDie();
+  EXPECT_EQ(general.table.metadata_location, "l");
+  EXPECT_EQ(iceberg::WriteTableMetadata(general.table.metadata), metadata);
   EXPECT_EQ(KindOf(ParseRestTable(R"({"metadata-location":"l"})").status()), ErrorKind::kCorrupt);
   // Cut anywhere, or with any one byte gone, it is corrupt or still says something: it never does worse.
   const std::string whole = R"({"metadata-location":"l","metadata":)" + metadata + "}";
