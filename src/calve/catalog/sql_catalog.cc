@@ -131,9 +131,12 @@ Result<LoadedTable> SqlCatalog::CommitTable(const TableIdent& ident,
                                             std::span<const iceberg::TableUpdate> updates) {
   ARROW_ASSIGN_OR_RAISE(SqlTableName row_name, RowName(ident));
   ARROW_ASSIGN_OR_RAISE(LoadedTable base, LoadTable(ident));
-  ARROW_ASSIGN_OR_RAISE(CommitPlan plan,
-                        PlanCommit(base.metadata, base.metadata_location, requirements, updates, clock_.Now() / 1000));
-  if (updates.empty()) return base;
+  if (updates.empty()) {
+    ARROW_RETURN_NOT_OK(iceberg::CheckRequirements(&base.metadata, requirements));
+    return base;
+  }
+  ARROW_ASSIGN_OR_RAISE(CommitPlan plan, PlanCommit(std::move(base.metadata), base.metadata_location, requirements,
+                                                    updates, clock_.Now() / 1000));
   int64_t version = MetastoreVersionOf(base.metadata_location).value_or(-1) + 1;
   ARROW_ASSIGN_OR_RAISE(std::string location, WriteMetadata(plan.metadata, version));
   ARROW_RETURN_NOT_OK(Settle(row_name, location, store_->SwapMetadata(row_name, base.metadata_location, location)));

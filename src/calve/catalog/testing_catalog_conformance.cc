@@ -133,6 +133,9 @@ TEST_P(CatalogConformance, ACommitWithoutUpdatesChangesNothing) {
   auto committed = catalog_->CommitTable(ident_, {}, {});
   ASSERT_TRUE(committed.ok());
   EXPECT_EQ(committed->metadata_location, created.metadata_location);
+  EXPECT_EQ(iceberg::WriteTableMetadata(committed->metadata), iceberg::WriteTableMetadata(created.metadata));
+  std::vector<iceberg::TableRequirement> other_uuid{iceberg::AssertTableUuid{RandomUuid()}};
+  EXPECT_EQ(KindOf(catalog_->CommitTable(ident_, other_uuid, {}).status()), ErrorKind::kConflict);
 }
 
 TEST_P(CatalogConformance, ARequirementThatDoesNotHoldIsAConflict) {
