@@ -275,7 +275,7 @@ Status Updater::operator()(const RemoveSnapshotRef& update) {
 Status Updater::operator()(const RemoveSnapshots& update) {
   std::set<int64_t> ids(update.snapshot_ids.begin(), update.snapshot_ids.end());
   size_t removed =
-      std::erase_if(metadata_.snapshots, [&](const Snapshot& snapshot) { return ids.contains(snapshot.snapshot_id); });
+      metadata_.snapshots.RemoveIf([&](const Snapshot& snapshot) { return ids.contains(snapshot.snapshot_id); });
   if (removed == 0) return Status::OK();
   changed_ = true;
   std::erase_if(metadata_.refs, [&](const auto& entry) { return ids.contains(entry.second.snapshot_id); });
