@@ -57,7 +57,7 @@ Result<std::string> HadoopCatalog::TableLocation(const TableIdent& ident) const 
 }
 
 Result<HadoopCatalog::Current> HadoopCatalog::Load(const TableIdent& ident, const HadoopVersion& version) {
-  auto metadata = ReadMetadata(file_io_, version.location);
+  auto metadata = metadata_.Read(version.location);
   if (!metadata.ok()) return WithContext(metadata.status(), "table " + ident.ToString());
   return Current{{std::move(*metadata), version.location}, version.number};
 }
@@ -149,6 +149,7 @@ Result<LoadedTable> HadoopCatalog::CommitTable(const TableIdent& ident,
   NextVersion next{{base.number, base_location}, plan.metadata, AddedSnapshots(updates)};
   ARROW_ASSIGN_OR_RAISE(HadoopVersion published,
                         PublishVersion(file_io_, clock_, versions, next, MetadataExtension(*compression), bytes));
+  metadata_.Forget(base_location);
   for (const std::string& file : plan.forgotten_files) {
     if (!file_io_.Delete(file).ok()) break;  // older ones first, without a gap
   }
