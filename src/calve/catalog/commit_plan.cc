@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace calve::catalog {
 namespace {
@@ -12,12 +13,13 @@ constexpr int64_t kPreviousVersionsMaxDefault = 100;
 
 }  // namespace
 
-Result<CommitPlan> PlanCommit(const iceberg::TableMetadata& base, const std::string& base_location,
+Result<CommitPlan> PlanCommit(iceberg::TableMetadata base, const std::string& base_location,
                               std::span<const iceberg::TableRequirement> requirements,
                               std::span<const iceberg::TableUpdate> updates, int64_t now_ms, int64_t deletable_age_ms) {
   ARROW_RETURN_NOT_OK(iceberg::CheckRequirements(&base, requirements));
+  const int64_t base_updated_ms = base.last_updated_ms;
   CommitPlan plan;
-  ARROW_ASSIGN_OR_RAISE(plan.metadata, iceberg::ApplyUpdates(base, updates, now_ms));
+  ARROW_ASSIGN_OR_RAISE(plan.metadata, iceberg::ApplyUpdates(std::move(base), updates, now_ms));
   ARROW_ASSIGN_OR_RAISE(int64_t previous_max,
                         plan.metadata.IntProperty(kPreviousVersionsMax, kPreviousVersionsMaxDefault));
   ARROW_ASSIGN_OR_RAISE(bool delete_forgotten, plan.metadata.BoolProperty(kDeleteAfterCommit, false));
@@ -25,7 +27,7 @@ Result<CommitPlan> PlanCommit(const iceberg::TableMetadata& base, const std::str
   // At least one, as in Java: the newest entry is how others find the way back.
   size_t keep = static_cast<size_t>(std::max<int64_t>(1, previous_max));
   std::vector<iceberg::MetadataLogEntry>& log = plan.metadata.metadata_log;
-  log.push_back({base.last_updated_ms, base_location});
+  log.push_back({base_updated_ms, base_location});
   size_t forgotten = log.size() > keep ? log.size() - keep : 0;
   if (delete_forgotten) {
     const auto young = [&](const auto& entry) { return entry.timestamp_ms > now_ms - deletable_age_ms; };

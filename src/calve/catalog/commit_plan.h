@@ -19,8 +19,8 @@ struct CommitPlan {
 
 // Checks the requirements on `base`, applies the updates and enters `base_location` into the metadata log, which is cut
 // to write.metadata.previous-versions-max. Where forgotten files are deleted, entries younger than `deletable_age_ms`
-// stay in the log all the same. kConflict where a requirement does not hold.
-Result<CommitPlan> PlanCommit(const iceberg::TableMetadata& base, const std::string& base_location,
+// stay in the log all the same. kConflict where a requirement does not hold. Works in place on a base that is moved in.
+Result<CommitPlan> PlanCommit(iceberg::TableMetadata base, const std::string& base_location,
                               std::span<const iceberg::TableRequirement> requirements,
                               std::span<const iceberg::TableUpdate> updates, int64_t now_ms,
                               int64_t deletable_age_ms = 0);

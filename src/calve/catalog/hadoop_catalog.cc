@@ -31,9 +31,9 @@ Status CheckFolderName(const std::string& part, const TableIdent& ident) {
 }
 
 // What Java refuses as well: the layout decides where things are.
-Status CheckRelocation(const std::string& location, const iceberg::TableMetadata& base,
+Status CheckRelocation(const std::string& location, const std::string& base_location,
                        const iceberg::TableMetadata& next) {
-  if (next.location != base.location) {
+  if (next.location != base_location) {
     return MakeError(ErrorKind::kConfig, fmt::format("the table at {} cannot be moved to {}", location, next.location),
                      "Tables of a hadoop catalog stay where they are.");
   }
@@ -57,7 +57,7 @@ Result<std::string> HadoopCatalog::TableLocation(const TableIdent& ident) const 
 }
 
 Result<HadoopCatalog::Current> HadoopCatalog::Load(const TableIdent& ident, const HadoopVersion& version) {
-  auto metadata = ReadMetadata(file_io_, version.location);
+  auto metadata = metadata_.Read(version.location);
   if (!metadata.ok()) return WithContext(metadata.status(), "table " + ident.ToString());
   return Current{{std::move(*metadata), version.location}, version.number};
 }
@@ -115,7 +115,7 @@ Result<LoadedTable> HadoopCatalog::CreateTable(const TableIdent& ident, const Cr
   ARROW_ASSIGN_OR_RAISE(table.metadata,
                         iceberg::NewTableMetadata(request.schema, request.spec, request.order, location,
                                                   request.properties, RandomUuid(), clock_.Now() / 1000));
-  ARROW_RETURN_NOT_OK(CheckRelocation(location, table.metadata, table.metadata));
+  ARROW_RETURN_NOT_OK(CheckRelocation(location, table.metadata.location, table.metadata));
   // Never compressed: all who create the table race for one name.
   ARROW_ASSIGN_OR_RAISE(std::string bytes, EncodeMetadata(table.metadata, MetadataCompression::kNone));
   auto published = PublishVersion(file_io_, clock_, versions, {{}, table.metadata, {}, true},
@@ -132,17 +132,24 @@ Result<LoadedTable> HadoopCatalog::CommitTable(const TableIdent& ident,
   ARROW_ASSIGN_OR_RAISE(std::string location, TableLocation(ident));
   HadoopVersions versions(file_io_, location);
   ARROW_ASSIGN_OR_RAISE(Current base, LoadSettled(ident, versions));
-  const iceberg::TableMetadata& base_metadata = base.table.metadata;
-  ARROW_ASSIGN_OR_RAISE(CommitPlan plan, PlanCommit(base_metadata, base.table.metadata_location, requirements, updates,
-                                                    clock_.Now() / 1000, kVersionAgeMinMs));
-  if (updates.empty()) return std::move(base.table);
-  ARROW_RETURN_NOT_OK(CheckRelocation(location, base_metadata, plan.metadata));
+  const std::string base_location = std::move(base.table.metadata_location);
+  iceberg::TableMetadata& base_metadata = base.table.metadata;
+  if (updates.empty()) {
+    ARROW_RETURN_NOT_OK(iceberg::CheckRequirements(&base_metadata, requirements));
+    return LoadedTable{std::move(base_metadata), base_location};
+  }
+  const std::string table_location = base_metadata.location;
   // Of the base, not of what is written: all who plan on it must race for one name.
-  ARROW_ASSIGN_OR_RAISE(MetadataCompression compression, CompressionOf(base_metadata));
-  ARROW_ASSIGN_OR_RAISE(std::string bytes, EncodeMetadata(plan.metadata, compression));
-  NextVersion next{{base.number, base.table.metadata_location}, plan.metadata, AddedSnapshots(updates)};
+  const Result<MetadataCompression> compression = CompressionOf(base_metadata);
+  ARROW_ASSIGN_OR_RAISE(CommitPlan plan, PlanCommit(std::move(base_metadata), base_location, requirements, updates,
+                                                    clock_.Now() / 1000, kVersionAgeMinMs));
+  ARROW_RETURN_NOT_OK(CheckRelocation(location, table_location, plan.metadata));
+  ARROW_RETURN_NOT_OK(compression.status());
+  ARROW_ASSIGN_OR_RAISE(std::string bytes, EncodeMetadata(plan.metadata, *compression));
+  NextVersion next{{base.number, base_location}, plan.metadata, AddedSnapshots(updates)};
   ARROW_ASSIGN_OR_RAISE(HadoopVersion published,
-                        PublishVersion(file_io_, clock_, versions, next, MetadataExtension(compression), bytes));
+                        PublishVersion(file_io_, clock_, versions, next, MetadataExtension(*compression), bytes));
+  metadata_.Forget(base_location);
   for (const std::string& file : plan.forgotten_files) {
     if (!file_io_.Delete(file).ok()) break;  // older ones first, without a gap
   }

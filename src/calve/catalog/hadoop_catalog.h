@@ -10,6 +10,7 @@
 #include "calve/catalog/catalog.h"
 #include "calve/catalog/commit_plan.h"
 #include "calve/catalog/hadoop_versions.h"
+#include "calve/catalog/metadata_cache.h"
 
 namespace calve::catalog {
 
@@ -18,7 +19,7 @@ namespace calve::catalog {
 //  - a version's file is not deleted while a writer of that version may be under way, and a writer that took longer
 //    than any should checks that N+1 was not won before and deleted since (write.metadata.delete-after-commit.enabled;
 //    hadoop_publish.h).
-// Stateless, hence thread-safe. `file_io` and `clock` must outlive it.
+// Thread-safe: its only state is the cache. `file_io` and `clock` must outlive it.
 class HadoopCatalog : public Catalog {
  public:
   HadoopCatalog(std::string warehouse, storage::FileIO& file_io, const Clock& clock)
@@ -54,6 +55,7 @@ class HadoopCatalog : public Catalog {
   const std::string warehouse_;
   storage::FileIO& file_io_;
   const Clock& clock_;
+  MetadataCache metadata_{file_io_};
 };
 
 }  // namespace calve::catalog

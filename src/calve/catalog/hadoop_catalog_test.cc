@@ -119,6 +119,17 @@ TEST_F(HadoopCatalogTest, CompressedVersionsOfJavaAreRead) {
   }
 }
 
+// As Java's rename does it. The bytes are of the same number.
+TEST_F(HadoopCatalogTest, ALargeVersionThatIsReplacedIsReadAnew) {
+  catalog_->CreateTable(ident_, TradesRequest()).ValueOrDie();
+  LoadedTable ours = SetProperty(*catalog_, ident_, "filler", std::string(400'000, 'x')).ValueOrDie();
+  ours = catalog_->LoadTable(ident_).ValueOrDie();
+  ours.metadata.properties["filler"].back() = 'y';
+  ASSERT_TRUE(place_.local.Replace(ours.metadata_location, iceberg::WriteTableMetadata(ours.metadata)).ok());
+  EXPECT_TRUE(catalog_->LoadTable(ident_)->metadata.Property("filler", "").ends_with("xy"));
+  EXPECT_TRUE(SetProperty(*catalog_, ident_, "n", "3")->metadata.Property("filler", "").ends_with("xy"));
+}
+
 TEST_F(HadoopCatalogTest, TablesOfSparkWithPlainPathsWork) {
   // A warehouse named by its path, as the Spark job's Hadoop catalog has it.
   auto catalog =

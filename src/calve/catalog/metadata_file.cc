@@ -4,6 +4,7 @@
 
 #include <cctype>
 #include <charconv>
+#include <utility>
 
 #include "calve/catalog/gzip.h"
 
@@ -62,8 +63,7 @@ Result<std::string> EncodeMetadata(const iceberg::TableMetadata& metadata, Metad
   return json;
 }
 
-Result<iceberg::TableMetadata> ReadMetadata(storage::FileIO& file_io, const std::string& location) {
-  ARROW_ASSIGN_OR_RAISE(std::string bytes, file_io.Read(location));
+Result<iceberg::TableMetadata> DecodeMetadata(std::string bytes, const std::string& location) {
   Result<iceberg::TableMetadata> metadata = [&]() -> Result<iceberg::TableMetadata> {
     if (IsGzip(bytes)) {
       ARROW_ASSIGN_OR_RAISE(bytes, Gunzip(bytes, kMetadataSizeMax));
@@ -80,6 +80,11 @@ Result<iceberg::TableMetadata> ReadMetadata(storage::FileIO& file_io, const std:
   if (KindOf(status) != ErrorKind::kCorrupt) return status;
   return WithKind(status, ErrorKind::kCorrupt,
                   "Restore that file from a backup; calve changes nothing in this table until it can be read.");
+}
+
+Result<iceberg::TableMetadata> ReadMetadata(storage::FileIO& file_io, const std::string& location) {
+  ARROW_ASSIGN_OR_RAISE(std::string bytes, file_io.Read(location));
+  return DecodeMetadata(std::move(bytes), location);
 }
 
 std::optional<int64_t> HadoopVersionOf(std::string_view location) {

@@ -21,6 +21,7 @@ std::string_view MetadataExtension(MetadataCompression compression);
 
 Result<std::string> EncodeMetadata(const iceberg::TableMetadata& metadata, MetadataCompression compression);
 // Of either kind, whatever the file is called. kCorrupt names the file; kNotFound where there is none.
+Result<iceberg::TableMetadata> DecodeMetadata(std::string bytes, const std::string& location);
 Result<iceberg::TableMetadata> ReadMetadata(storage::FileIO& file_io, const std::string& location);
 
 // "7" of ".../v7.metadata.json", ".../v7.gz.metadata.json" and ".../v7.metadata.json.gz" (hadoop catalog).

@@ -47,7 +47,7 @@ Result<LoadedTable> SqlCatalog::LoadTable(const TableIdent& ident) {
     ARROW_ASSIGN_OR_RAISE(std::optional<SqlTableRow> row, store_->FindTable(row_name));
     if (!row)
       return MakeError(ErrorKind::kNotFound, fmt::format("there is no table {} in {}", ident.ToString(), name()));
-    auto metadata = ReadMetadata(file_io_, row->metadata_location);
+    auto metadata = metadata_.Read(row->metadata_location);
     if (metadata.ok()) return LoadedTable{std::move(*metadata), row->metadata_location};
     if (KindOf(metadata.status()) != ErrorKind::kNotFound) {
       return WithContext(metadata.status(), "table " + ident.ToString());
@@ -145,12 +145,16 @@ Result<LoadedTable> SqlCatalog::CommitTable(const TableIdent& ident,
                                             std::span<const iceberg::TableUpdate> updates) {
   ARROW_ASSIGN_OR_RAISE(SqlTableName row_name, RowName(ident));
   ARROW_ASSIGN_OR_RAISE(LoadedTable base, LoadTable(ident));
-  ARROW_ASSIGN_OR_RAISE(CommitPlan plan,
-                        PlanCommit(base.metadata, base.metadata_location, requirements, updates, clock_.Now() / 1000));
-  if (updates.empty()) return base;
+  if (updates.empty()) {
+    ARROW_RETURN_NOT_OK(iceberg::CheckRequirements(&base.metadata, requirements));
+    return base;
+  }
+  ARROW_ASSIGN_OR_RAISE(CommitPlan plan, PlanCommit(std::move(base.metadata), base.metadata_location, requirements,
+                                                    updates, clock_.Now() / 1000));
   int64_t version = MetastoreVersionOf(base.metadata_location).value_or(-1) + 1;
   ARROW_ASSIGN_OR_RAISE(std::string location, WriteMetadata(plan.metadata, version));
   ARROW_RETURN_NOT_OK(Settle(row_name, location, store_->SwapMetadata(row_name, base.metadata_location, location)));
+  metadata_.Forget(base.metadata_location);
   for (const std::string& file : plan.forgotten_files) (void)file_io_.Delete(file);
   return LoadedTable{std::move(plan.metadata), std::move(location)};
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "calve/catalog/catalog.h"
+#include "calve/catalog/metadata_cache.h"
 #include "calve/catalog/metadata_file.h"
 #include "calve/catalog/sql_store.h"
 
@@ -42,6 +43,7 @@ class SqlCatalog : public Catalog {
   const std::string warehouse_;
   storage::FileIO& file_io_;
   const Clock& clock_;
+  MetadataCache metadata_{file_io_};
 };
 
 }  // namespace calve::catalog

@@ -133,6 +133,9 @@ TEST_P(CatalogConformance, ACommitWithoutUpdatesChangesNothing) {
   auto committed = catalog_->CommitTable(ident_, {}, {});
   ASSERT_TRUE(committed.ok());
   EXPECT_EQ(committed->metadata_location, created.metadata_location);
+  EXPECT_EQ(iceberg::WriteTableMetadata(committed->metadata), iceberg::WriteTableMetadata(created.metadata));
+  std::vector<iceberg::TableRequirement> other_uuid{iceberg::AssertTableUuid{RandomUuid()}};
+  EXPECT_EQ(KindOf(catalog_->CommitTable(ident_, other_uuid, {}).status()), ErrorKind::kConflict);
 }
 
 TEST_P(CatalogConformance, ARequirementThatDoesNotHoldIsAConflict) {
@@ -187,6 +190,23 @@ TEST_P(CatalogConformance, CompressedMetadataIsWrittenAndRead) {
   LoadedTable plain = SetProperty(*catalog_, ident_, "k", "w").ValueOrDie();
   EXPECT_THAT(plain.metadata_location, ::testing::Not(HasSubstr(".gz")));
   EXPECT_EQ(place_->Open()->LoadTable(ident_)->metadata.Property("k", ""), "w");
+}
+
+// Whatever a catalog remembers of what it read, and whoever committed since.
+TEST_P(CatalogConformance, ALargeTableIsReadAsItWasCommittedLast) {
+  ASSERT_TRUE(catalog_->CreateTable(ident_, TradesRequest()).ok());
+  ASSERT_TRUE(SetProperty(*catalog_, ident_, "filler", std::string(400'000, 'x')).ok());
+  const std::unique_ptr<Catalog> other = place_->Open();
+  std::vector<int64_t> committed;
+  for (Catalog* writer : {catalog_.get(), other.get(), other.get(), catalog_.get()}) {
+    const LoadedTable before = catalog_->LoadTable(ident_).ValueOrDie();
+    const std::string written = iceberg::WriteTableMetadata(before.metadata);
+    committed.insert(committed.begin(), AppendRetrying(*writer, ident_).ValueOrDie());
+    EXPECT_EQ(iceberg::WriteTableMetadata(before.metadata), written);
+    for (Catalog* reader : {catalog_.get(), other.get(), catalog_.get()}) {
+      EXPECT_EQ(SnapshotChain(reader->LoadTable(ident_)->metadata), committed);
+    }
+  }
 }
 
 TEST_P(CatalogConformance, TablesAndNamespacesAreListed) {

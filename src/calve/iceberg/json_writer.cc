@@ -1,7 +1,9 @@
 #include "calve/iceberg/json_writer.h"
 
+#include <algorithm>
 #include <charconv>
 
+#include "calve/iceberg/plain_bytes.h"
 #include "calve/iceberg/utf8.h"
 
 namespace calve::iceberg {
@@ -73,12 +75,18 @@ void JsonWriter::Members(std::string_view object) {
 
 void JsonWriter::Quote(std::string_view value) {
   constexpr char kHex[] = "0123456789abcdef";
+  const size_t plain_bytes = PlainBytes(value);
+  if (plain_bytes == value.size()) {
+    text_.append(value.size() + 2, '"');
+    std::copy(value.begin(), value.end(), text_.end() - 1 - static_cast<std::ptrdiff_t>(value.size()));
+    return;
+  }
   text_ += '"';
   size_t plain = 0;  // what is not copied yet begins here
   auto flush = [&](size_t end) { text_ += value.substr(plain, end - plain); };
-  for (size_t i = 0; i < value.size();) {
+  for (size_t i = plain_bytes; i < value.size();) {
     auto byte = static_cast<uint8_t>(value[i]);
-    if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
+    if (IsPlainByte(value[i])) {
       ++i;
       continue;
     }

@@ -12,7 +12,7 @@
 namespace calve::iceberg {
 
 struct LongLists {
-  std::optional<std::vector<Snapshot>> snapshots;  // nullopt: there is no such member
+  std::optional<SnapshotList> snapshots;  // nullopt: there is no such member
   std::optional<std::vector<SnapshotLogEntry>> snapshot_log;
   std::string rest;  // the document without them
 };

@@ -95,7 +95,8 @@ TEST(LongLists, ALongHistoryIsWalkedStepByStep) {
   for (int i = 1; i < 5'000; ++i) step = metadata.ParentOf(*step);
   EXPECT_EQ(step->snapshot_id, 1);
   EXPECT_EQ(metadata.ParentOf(*step), nullptr);
-  std::swap(metadata.snapshots[4], metadata.snapshots[9]);  // snapshots 5 and 10: no writer has to keep the order
+  std::swap(metadata.snapshots.Edit(4),
+            metadata.snapshots.Edit(9));  // snapshots 5 and 10: no writer has to keep the order
   EXPECT_EQ(metadata.ParentOf(*metadata.FindSnapshot(10))->snapshot_id, 9);
   const Snapshot copy = *metadata.FindSnapshot(7);
   EXPECT_EQ(metadata.ParentOf(copy)->snapshot_id, 6);

@@ -1,23 +1,11 @@
 #include "calve/iceberg/plain_json.h"
 
-#include <array>
 #include <charconv>
 
+#include "calve/iceberg/plain_bytes.h"
 #include "calve/iceberg/utf8.h"
 
 namespace calve::iceberg {
-namespace {
-
-// What ends a run of a string's plain bytes: its end, an escape, what may not stand there, and what has to be looked
-// at.
-constexpr std::array<bool, 256> kEndsRun = [] {
-  std::array<bool, 256> ends{};
-  for (size_t byte = 0; byte < ends.size(); ++byte) ends[byte] = byte < 0x20 || byte >= 0x80;
-  ends['"'] = ends['\\'] = true;
-  return ends;
-}();
-
-}  // namespace
 
 bool PlainJson::AtEnd() {
   SkipSpace();
@@ -28,9 +16,10 @@ bool PlainJson::String(std::string_view& out) {
   if (!Take('"')) return false;
   const size_t begin = at_;
   bool ascii = true;
-  for (; at_ < text_.size(); ++at_) {
+  for (;; ++at_) {
+    at_ += PlainBytes(text_.substr(at_));
+    if (at_ == text_.size()) return false;
     const auto byte = static_cast<uint8_t>(text_[at_]);
-    if (!kEndsRun[byte]) continue;
     if (byte >= 0x80) {
       ascii = false;
     } else if (byte == '"') {
@@ -40,7 +29,6 @@ bool PlainJson::String(std::string_view& out) {
       return false;
     }
   }
-  return false;
 }
 
 bool PlainJson::Int(int64_t& out) {

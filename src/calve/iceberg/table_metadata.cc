@@ -48,9 +48,10 @@ const PartitionSpec* TableMetadata::FindSpec(int id) const {
 
 const Snapshot* TableMetadata::FindSnapshot(int64_t id) const {
   // From the newest on: walks along the history begin there.
-  auto found = std::find_if(snapshots.rbegin(), snapshots.rend(),
-                            [id](const Snapshot& snapshot) { return snapshot.snapshot_id == id; });
-  return found == snapshots.rend() ? nullptr : &*found;
+  for (size_t i = snapshots.size(); i > 0; --i) {
+    if (snapshots[i - 1].snapshot_id == id) return &snapshots[i - 1];
+  }
+  return nullptr;
 }
 
 const Snapshot* TableMetadata::CurrentSnapshot() const {
@@ -64,12 +65,19 @@ bool TableMetadata::HidesHistory() const {
 
 const Snapshot* TableMetadata::ParentOf(const Snapshot& snapshot) const {
   if (!snapshot.parent_snapshot_id) return nullptr;
-  // Nearly always the one before: a walk along a long history must not search it at each step.
-  const std::less<> is_before;
-  if (!snapshots.empty() && is_before(&snapshots.front(), &snapshot) && !is_before(&snapshots.back(), &snapshot)) {
-    const Snapshot* older = &snapshot - 1;
-    if (older->snapshot_id == *snapshot.parent_snapshot_id) return older;
+  // Nearly always the one before, where writers keep the order: a walk along a long history must not search all of it
+  // at each step. In v1, and from then on, the times alone tell the order.
+  const auto order = [](const Snapshot& s) { return std::pair(s.sequence_number, s.timestamp_ms); };
+  size_t older = 0, end = snapshots.size();
+  while (older < end) {
+    const size_t middle = older + (end - older) / 2;
+    if (order(snapshots[middle]) < order(snapshot)) {
+      older = middle + 1;
+    } else {
+      end = middle;
+    }
   }
+  if (older > 0 && snapshots[older - 1].snapshot_id == *snapshot.parent_snapshot_id) return &snapshots[older - 1];
   return FindSnapshot(*snapshot.parent_snapshot_id);
 }
 

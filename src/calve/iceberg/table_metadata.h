@@ -8,23 +8,11 @@
 #include <vector>
 
 #include "calve/iceberg/partition_spec.h"
-#include "calve/iceberg/string_map.h"
+#include "calve/iceberg/snapshot.h"
 
 namespace calve::iceberg {
 
 inline constexpr std::string_view kMainBranch = "main";
-
-struct Snapshot {
-  int64_t snapshot_id = 0;
-  std::optional<int64_t> parent_snapshot_id;
-  int64_t sequence_number = 0;  // 0 in v1
-  int64_t timestamp_ms = 0;
-  std::string manifest_list;
-  std::vector<std::string> v1_manifests;  // v1 tables may list manifests instead
-  StringMap summary;                      // "operation" among them
-  std::optional<int> schema_id;
-  std::string extra_json;  // members that calve does not know, kept: a JSON object, or empty
-};
 
 struct SnapshotRef {
   int64_t snapshot_id = 0;
@@ -59,7 +47,7 @@ struct TableMetadata {
   int last_partition_id = 999;
   std::map<std::string, std::string> properties;
   std::optional<int64_t> current_snapshot_id;
-  std::vector<Snapshot> snapshots;
+  SnapshotList snapshots;
   std::vector<SnapshotLogEntry> snapshot_log;
   std::vector<MetadataLogEntry> metadata_log;
   std::vector<SortOrder> sort_orders;

@@ -35,13 +35,13 @@ const std::vector<std::string_view> kMembers = {"current-schema-id",
                                                 "table-uuid"};
 
 // Reads an array of objects with `read` into `out`.
-template <typename T, typename Read>
-Status ReadList(const JsonNode& array, std::vector<T>& out, Read read) {
+template <typename List, typename Read>
+Status ReadList(const JsonNode& array, List& out, Read read) {
   ARROW_RETURN_NOT_OK(array.ExpectArray());
   out.reserve(array.size());
   return array.ForEach([&](const JsonNode& element) -> Status {
     ARROW_RETURN_NOT_OK(element.ExpectObject());
-    ARROW_ASSIGN_OR_RAISE(T value, read(element));
+    ARROW_ASSIGN_OR_RAISE(typename List::value_type value, read(element));
     out.push_back(std::move(value));
     return Status::OK();
   });
@@ -205,11 +205,11 @@ Status ReadScalars(const JsonNode& root, TableMetadata& metadata) {
   return Status::OK();
 }
 
-template <typename T, typename Write>
-void WriteList(JsonWriter& writer, std::string_view key, const std::vector<T>& values, Write write) {
+template <typename List, typename Write>
+void WriteList(JsonWriter& writer, std::string_view key, const List& values, Write write) {
   writer.Key(key);
   writer.BeginArray();
-  for (const T& value : values) write(value, writer);
+  for (const auto& value : values) write(value, writer);
   writer.EndArray();
 }
 

@@ -41,8 +41,8 @@ bool Compatible(const PartitionSpec& a, const PartitionSpec& b) {
 // Applies one update after the other; each visitor method checks before it changes anything.
 class Updater {
  public:
-  Updater(const TableMetadata& base, int64_t now_ms)
-      : metadata_(base), now_ms_(std::max(now_ms, base.last_updated_ms)) {}
+  Updater(TableMetadata base, int64_t now_ms)
+      : metadata_(std::move(base)), now_ms_(std::max(now_ms, metadata_.last_updated_ms)) {}
 
   Status operator()(const UpgradeFormatVersion& update);
   Status operator()(const AddSchema& update);
@@ -275,7 +275,7 @@ Status Updater::operator()(const RemoveSnapshotRef& update) {
 Status Updater::operator()(const RemoveSnapshots& update) {
   std::set<int64_t> ids(update.snapshot_ids.begin(), update.snapshot_ids.end());
   size_t removed =
-      std::erase_if(metadata_.snapshots, [&](const Snapshot& snapshot) { return ids.contains(snapshot.snapshot_id); });
+      metadata_.snapshots.RemoveIf([&](const Snapshot& snapshot) { return ids.contains(snapshot.snapshot_id); });
   if (removed == 0) return Status::OK();
   changed_ = true;
   std::erase_if(metadata_.refs, [&](const auto& entry) { return ids.contains(entry.second.snapshot_id); });
@@ -339,13 +339,13 @@ Result<TableMetadata> Updater::Finish() {
 
 }  // namespace
 
-Result<TableMetadata> ApplyUpdates(const TableMetadata& base, std::span<const TableUpdate> updates, int64_t now_ms) {
+Result<TableMetadata> ApplyUpdates(TableMetadata base, std::span<const TableUpdate> updates, int64_t now_ms) {
   if (base.format_version > 2) {
     // Row lineage and column defaults would be lost.
     return MakeError(ErrorKind::kUnsupported, fmt::format("calve does not write v{} tables", base.format_version),
                      "Offload to a table of format version 2.");
   }
-  Updater updater(base, now_ms);
+  Updater updater(std::move(base), now_ms);
   for (const TableUpdate& update : updates) ARROW_RETURN_NOT_OK(std::visit(updater, update));
   return updater.Finish();
 }

@@ -87,7 +87,11 @@ TEST(RestoreConversionTest, ATableForTheRows) {
 
 TEST(SnapshotAsOfTest, TheSnapshotOfATime) {
   iceberg::TableMetadata metadata;
-  for (int64_t id : {1, 2, 3}) metadata.snapshots.emplace_back().snapshot_id = id;
+  for (int64_t id : {1, 2, 3}) {
+    iceberg::Snapshot snapshot;
+    snapshot.snapshot_id = id;
+    metadata.snapshots.push_back(snapshot);
+  }
   metadata.snapshot_log = {{1000, 1}, {2000, 2}, {3000, 1}, {4000, 9}};  // rolled back at 3000; 9 is gone
   EXPECT_EQ(SnapshotAsOf(metadata, 1'000'000).ValueOrDie(), 1);
   EXPECT_EQ(SnapshotAsOf(metadata, 2'999'999).ValueOrDie(), 2);

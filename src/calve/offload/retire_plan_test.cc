@@ -149,7 +149,7 @@ TEST_F(CheckColdSinceTest, OthersMayOnlyAppend) {
     Status status = CheckColdSince(changed, changed.table_uuid, 2);
     EXPECT_EQ(KindOf(status), ErrorKind::kConflict) << operation;
     EXPECT_THAT(MessageOf(status), HasSubstr(operation));
-    changed.snapshots.back().summary.Set("calve.commit-id", "x");
+    changed.snapshots.Edit(changed.snapshots.size() - 1).summary.Set("calve.commit-id", "x");
     EXPECT_TRUE(CheckColdSince(changed, changed.table_uuid, 2).ok()) << operation;
   }
 }
@@ -159,7 +159,7 @@ TEST_F(CheckColdSinceTest, RolledBackExpiredReplacedOrEmptied) {
   metadata_.current_snapshot_id = 1;
   EXPECT_EQ(KindOf(Check(2)), ErrorKind::kConflict);
   metadata_.current_snapshot_id = 2;
-  metadata_.snapshots.erase(metadata_.snapshots.begin());
+  metadata_.snapshots.RemoveIf([](const auto& snapshot) { return snapshot.snapshot_id == 1; });
   EXPECT_TRUE(Check(2).ok());
   EXPECT_EQ(KindOf(Check(1)), ErrorKind::kConflict);
   EXPECT_EQ(KindOf(CheckColdSince(metadata_, "another", 2)), ErrorKind::kConflict);
@@ -168,7 +168,7 @@ TEST_F(CheckColdSinceTest, RolledBackExpiredReplacedOrEmptied) {
 }
 
 TEST_F(CheckColdSinceTest, ACycleAmongParentsEnds) {
-  metadata_.snapshots[0].parent_snapshot_id = 2;
+  metadata_.snapshots.Edit(0).parent_snapshot_id = 2;
   EXPECT_EQ(KindOf(Check(7)), ErrorKind::kConflict);
 }
 

@@ -50,7 +50,7 @@ inline iceberg::Snapshot& AddSnapshotOnMain(iceberg::TableMetadata& metadata, in
   metadata.snapshots.push_back(snapshot);
   metadata.current_snapshot_id = id;
   metadata.refs["main"] = iceberg::SnapshotRef{id, true, {}, {}, {}};
-  return metadata.snapshots.back();
+  return metadata.snapshots.Edit(metadata.snapshots.size() - 1);
 }
 
 }  // namespace calve::offload

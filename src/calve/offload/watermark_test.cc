@@ -33,7 +33,7 @@ iceberg::TableMetadata TwoCommits() {
 }
 
 void RemoveSnapshot(iceberg::TableMetadata& metadata, int64_t id) {
-  std::erase_if(metadata.snapshots, [&](const auto& s) { return s.snapshot_id == id; });
+  metadata.snapshots.RemoveIf([&](const auto& s) { return s.snapshot_id == id; });
 }
 
 TEST(Watermark, OfANewTableIsNone) {
@@ -92,7 +92,8 @@ TEST(Watermark, IsNotGuessedAfterARollbackAndAnExpiry) {
   metadata.current_snapshot_id = 1;
   AddSnapshotOnMain(metadata, 4, {});
   RemoveSnapshot(metadata, 1);
-  metadata.snapshots.back().sequence_number = 2;  // what remains is not newer than what the property tells of
+  metadata.snapshots.Edit(metadata.snapshots.size() - 1).sequence_number =
+      2;  // what remains is not newer than what the property tells of
   Status status = ReadWatermark(metadata).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kConfig) << status.ToString();
   EXPECT_NE(RemedyOf(status).find("--start-from"), std::string::npos);
@@ -119,7 +120,7 @@ TEST(Watermark, WhereACatalogShowsTheCurrentSnapshotAloneThePropertyTells) {
 
 TEST(Watermark, ThatDoesNotParseIsCorruptNotIgnored) {
   auto metadata = TwoCommits();
-  metadata.snapshots.back().summary.Set("calve.window-to", "yesterday");
+  metadata.snapshots.Edit(metadata.snapshots.size() - 1).summary.Set("calve.window-to", "yesterday");
   EXPECT_EQ(KindOf(ReadWatermark(metadata).status()), ErrorKind::kCorrupt);
   metadata = TwoCommits();
   AddSnapshotOnMain(metadata, 3, {});
@@ -133,7 +134,7 @@ TEST(Watermark, ThatDoesNotParseIsCorruptNotIgnored) {
 TEST(Watermark, ACycleAmongParentsEnds) {
   auto metadata = MakeMetadata({});
   AddSnapshotOnMain(metadata, 1, {});
-  metadata.snapshots[0].parent_snapshot_id = 1;
+  metadata.snapshots.Edit(0).parent_snapshot_id = 1;
   EXPECT_TRUE(ReadWatermark(metadata).ok());
 }
 
@@ -182,7 +183,7 @@ TEST(Watermark, ACommitThatWasRolledBackAndExpiredIsNotOnMain) {
   ASSERT_TRUE(FindCommit(metadata, "commit-2"));
   EXPECT_FALSE(FindCommit(metadata, "commit-2")->on_main);
   // Cut off before the oldest that is left is no better.
-  metadata.snapshots[0].parent_snapshot_id = 99;
+  metadata.snapshots.Edit(0).parent_snapshot_id = 99;
   EXPECT_FALSE(FindCommit(metadata, "commit-2")->on_main);
 }
 

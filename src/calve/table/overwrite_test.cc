@@ -240,7 +240,7 @@ TEST_F(OverwriteTest, AnUnknownPastIsAConflict) {
   EXPECT_EQ(KindOf(Commit(io_, EmptyTable(), request).status()), ErrorKind::kConflict);
   // A chain that bites its tail.
   TableMetadata circular = expired;
-  circular.snapshots[0].parent_snapshot_id = circular.snapshots[0].snapshot_id;
+  circular.snapshots.Edit(0).parent_snapshot_id = circular.snapshots[0].snapshot_id;
   EXPECT_EQ(KindOf(Commit(io_, circular, request).status()), ErrorKind::kConflict);
 }
 
