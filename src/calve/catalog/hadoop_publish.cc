@@ -70,10 +70,15 @@ class Publication {
     auto awaited = AwaitRenames(file_io_, clock_, versions_, std::span(&ours_.number, 1));
     if (!awaited.ok()) return Unknown(ours_, awaited.status());
     if (storage::LocalPath(ours_.location).empty()) return Status::OK();
-    auto found = file_io_.Read(ours_.location);
-    if (KindOf(found.status()) == ErrorKind::kNotFound) return Status::OK();  // deleted by later commits: see Confirm()
-    if (!found.ok()) return Unknown(ours_, found.status());
-    if (*found == bytes) return Status::OK();
+    bool same = true;
+    std::string_view rest = bytes;
+    const Status read = VisitBytes(file_io_, ours_.location, [&](std::string_view piece) {
+      same = same && rest.starts_with(piece);
+      if (same) rest.remove_prefix(piece.size());
+    });
+    if (KindOf(read) == ErrorKind::kNotFound) return Status::OK();  // deleted by later commits: see Confirm()
+    if (!read.ok()) return Unknown(ours_, read);
+    if (same && rest.empty()) return Status::OK();
     return Unknown(ours_, MakeError(ErrorKind::kFailed, "another writer's rename replaced it at once"));
   }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "calve/iceberg/table_metadata.h"
@@ -37,6 +38,9 @@ class MetadataCache {
   };
 
   static Hash HashOf(std::string_view bytes);
+  Result<Hash> HashOfFile(const std::string& location);
+  bool Remembers(const std::string& location);
+  std::optional<iceberg::TableMetadata> Find(const std::string& location, const Hash& hash);
 
   storage::FileIO& file_io_;
   std::mutex mutex_;

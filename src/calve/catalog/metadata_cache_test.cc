@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "calve/storage/local_file_io.h"
 #include "calve/storage/testing_memory_file_io.h"
+#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::catalog {
 namespace {
@@ -61,6 +63,24 @@ TEST_F(MetadataCacheTest, TheSameBytesAreParsedOnce) {
   EXPECT_EQ(FirstOf("mem://v1.json"), first);
   cache_.Forget("mem://v1.json");
   EXPECT_NE(FirstOf("mem://v1.json"), first);
+}
+
+// Which are hashed piece by piece before they are read as a whole.
+TEST_F(MetadataCacheTest, LocalFilesAreParsedOnceAsWell) {
+  storage::TempDir dir;
+  storage::LocalFileIO local;
+  MetadataCache cache(local);
+  const std::string location = dir.path() + "/v1.json";
+  for (const char* owner : {"root", "toor"}) {
+    iceberg::TableMetadata metadata = MetadataWithSnapshots(2'000);
+    metadata.properties["owner"] = owner;
+    ASSERT_TRUE(local.Replace(location, iceberg::WriteTableMetadata(metadata)).ok());
+    const iceberg::TableMetadata first = cache.Read(location).ValueOrDie(), again = cache.Read(location).ValueOrDie();
+    EXPECT_EQ(first.properties.at("owner"), owner);
+    EXPECT_EQ(&first.snapshots.front(), &again.snapshots.front());
+  }
+  ASSERT_TRUE(local.Delete(location).ok());
+  EXPECT_EQ(KindOf(cache.Read(location).status()), ErrorKind::kNotFound);
 }
 
 TEST_F(MetadataCacheTest, WhatReplacedAFileIsRead) {

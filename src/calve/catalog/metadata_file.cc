@@ -4,6 +4,7 @@
 
 #include <cctype>
 #include <charconv>
+#include <memory>
 #include <utility>
 
 #include "calve/catalog/gzip.h"
@@ -85,6 +86,18 @@ Result<iceberg::TableMetadata> DecodeMetadata(std::string bytes, const std::stri
 Result<iceberg::TableMetadata> ReadMetadata(storage::FileIO& file_io, const std::string& location) {
   ARROW_ASSIGN_OR_RAISE(std::string bytes, file_io.Read(location));
   return DecodeMetadata(std::move(bytes), location);
+}
+
+Status VisitBytes(storage::FileIO& file_io, const std::string& location,
+                  const std::function<void(std::string_view)>& visit) {
+  constexpr int64_t kPieceBytes = 256 << 10;
+  ARROW_ASSIGN_OR_RAISE(const auto file, file_io.OpenInput(location));
+  const auto piece = std::make_unique_for_overwrite<char[]>(kPieceBytes);
+  for (;;) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t bytes, file->Read(kPieceBytes, piece.get()));
+    if (bytes == 0) return Status::OK();
+    visit({piece.get(), static_cast<size_t>(bytes)});
+  }
 }
 
 std::optional<int64_t> HadoopVersionOf(std::string_view location) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,10 @@ Result<std::string> EncodeMetadata(const iceberg::TableMetadata& metadata, Metad
 // Of either kind, whatever the file is called. kCorrupt names the file; kNotFound where there is none.
 Result<iceberg::TableMetadata> DecodeMetadata(std::string bytes, const std::string& location);
 Result<iceberg::TableMetadata> ReadMetadata(storage::FileIO& file_io, const std::string& location);
+// Calls `visit` for the bytes of a local file, piece by piece: who only looks at megabytes needs no memory for them, of
+// which the first use costs more than the reading.
+Status VisitBytes(storage::FileIO& file_io, const std::string& location,
+                  const std::function<void(std::string_view)>& visit);
 
 // "7" of ".../v7.metadata.json", ".../v7.gz.metadata.json" and ".../v7.metadata.json.gz" (hadoop catalog).
 std::optional<int64_t> HadoopVersionOf(std::string_view location);
