@@ -104,7 +104,7 @@ TEST(Watermark, WhereACatalogShowsTheCurrentSnapshotAloneThePropertyTells) {
   auto metadata = TwoCommits();
   AddSnapshotOnMain(metadata, 3, {{"operation", "append"}});
   metadata.snapshots = {metadata.snapshots.back()};
-  metadata.snapshots[0].parent_snapshot_id.reset();
+  metadata.snapshots.Edit(0).parent_snapshot_id.reset();
   const auto watermark = *ReadWatermark(metadata);
   ASSERT_TRUE(watermark);
   EXPECT_TRUE(watermark->from_property);
