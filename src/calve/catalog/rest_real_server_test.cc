@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "calve/base/random.h"
 #include "calve/catalog/rest_catalog.h"
 #include "calve/catalog/testing_catalog_conformance.h"
@@ -100,6 +102,30 @@ TEST_F(RestRealServer, Nessie) {
   std::vector<iceberg::TableRequirement> stale{iceberg::AssertCurrentSchemaId{7}};
   EXPECT_EQ(KindOf(catalog->CommitTable(ident_, stale, updates).status()), ErrorKind::kConflict);
   EXPECT_EQ(KindOf(catalog->CreateTable(ident_, TradesRequest()).status()), ErrorKind::kAlreadyExists);
+}
+
+// It shows the tip alone: that none of them was lost is told by the sequence number, which only ever rises by one.
+TEST_F(RestRealServer, NessiesCommitsOfRacingThreadsLandExactlyOnce) {
+  RestServer* rest = RestServer::Nessie();
+  if (!rest) GTEST_SKIP() << "not installed";
+  auto catalog = Open({}, *rest);
+  ASSERT_TRUE(catalog->CreateTable(ident_, TradesRequest()).ok());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      const auto own = i % 2 ? Open({}, *rest) : nullptr;
+      for (int n = 0; n < 5; ++n) {
+        const auto id = AppendRetrying(own ? *own : *catalog, ident_);
+        EXPECT_TRUE(id.ok()) << id.status().ToString();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const iceberg::TableMetadata metadata = catalog->LoadTable(ident_)->metadata;
+  EXPECT_EQ(metadata.last_sequence_number, 20);
+  EXPECT_TRUE(metadata.HidesHistory());
+  ASSERT_NE(metadata.CurrentSnapshot(), nullptr);
+  EXPECT_EQ(metadata.CurrentSnapshot()->sequence_number, 20);
 }
 
 }  // namespace
