@@ -21,9 +21,8 @@ struct HadoopPlace : CatalogPlace {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Hadoop, CatalogConformance,
-                         ::testing::Values(CatalogCase{"hadoop", [] { return std::make_unique<HadoopPlace>(); }}),
-                         CatalogCaseName);
+INSTANTIATE_FILE_CATALOG_CONFORMANCE(Hadoop, ::testing::Values(CatalogCase{
+                                                 "hadoop", [] { return std::make_unique<HadoopPlace>(); }}));
 
 class HadoopCatalogTest : public ::testing::Test {
  protected:
@@ -211,6 +210,22 @@ TEST_F(HadoopOvertaken, AVersionNameThatBecameFreeAgainIsNoWin) {
     EXPECT_EQ(*place_.local.Exists(NextOf(base_)), count <= 2);
     EXPECT_EQ(SnapshotChain(now.metadata).size(), others_.size());
   }
+}
+
+// As before, and an earlier try of the slow writer's own commit is among what came. Who takes that for this try says
+// that it is in, and what the earlier one wrote is then deleted under the table.
+TEST_F(HadoopOvertaken, AnEarlierTryOfTheSameSnapshotIsNotThisOne) {
+  const TestAppend first = AppendOn(base_.metadata);
+  std::vector<iceberg::TableUpdate> second = first.updates;
+  std::get<iceberg::AddSnapshot>(second[0]).snapshot.manifest_list += "-of-the-second-try";
+  slow_io_.before_version = [&] {
+    place_.clock.Advance(kTwoHoursMicros);
+    ASSERT_TRUE(catalog_->CommitTable(ident_, first.requirements, first.updates).ok());
+    OthersCommit(4);
+    ASSERT_FALSE(*place_.local.Exists(NextOf(base_))) << "the name is free again";
+  };
+  EXPECT_EQ(KindOf(slow_->CommitTable(ident_, first.requirements, second).status()), ErrorKind::kConflict);
+  EXPECT_FALSE(*place_.local.Exists(NextOf(base_)));
 }
 
 // As before, but the hint was written late and the base is deleted late: they prove nothing.

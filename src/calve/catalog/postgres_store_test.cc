@@ -23,7 +23,9 @@ std::vector<CatalogCase> Cases() {
           CatalogCase{"postgresV0", [] { return std::make_unique<PostgresPlace>(*PostgresServer::Get(), kJavaV0); }}};
 }
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CatalogConformance);
-INSTANTIATE_TEST_SUITE_P(PostgresRealServer, CatalogConformance, ::testing::ValuesIn(Cases()), CatalogCaseName);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MetadataFileConformance);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(FaultyFileConformance);
+INSTANTIATE_FILE_CATALOG_CONFORMANCE(PostgresRealServer, ::testing::ValuesIn(Cases()));
 
 class PostgresRealServer : public ::testing::Test {
  protected:

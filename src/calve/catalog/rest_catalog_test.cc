@@ -32,12 +32,12 @@ RestServerOptions LikeNessie() {
   return options;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Rest, CatalogConformance,
-    ::testing::Values(CatalogCase{"plain", [] { return std::make_unique<RestPlace>(); }},
-                      CatalogCase{"like_the_fixture", [] { return std::make_unique<RestPlace>(LikeTheFixture()); }},
-                      CatalogCase{"like_nessie", [] { return std::make_unique<RestPlace>(LikeNessie()); }}),
-    CatalogCaseName);
+const CatalogCase kRestCases[] = {
+    CatalogCase{"plain", [] { return std::make_unique<RestPlace>(); }},
+    CatalogCase{"like_the_fixture", [] { return std::make_unique<RestPlace>(LikeTheFixture()); }},
+    CatalogCase{"like_nessie", [] { return std::make_unique<RestPlace>(LikeNessie()); }}};
+INSTANTIATE_TEST_SUITE_P(Rest, CatalogConformance, ::testing::ValuesIn(kRestCases), CatalogCaseName);
+INSTANTIATE_TEST_SUITE_P(Rest, FaultyFileConformance, ::testing::ValuesIn(kRestCases), CatalogCaseName);
 
 class RestCatalogTest : public ::testing::Test {
  protected:

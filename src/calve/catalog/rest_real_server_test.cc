@@ -24,8 +24,6 @@ struct IcebergPlace : CatalogPlace {
     auto rest = RestCatalog::Make(options, "", nullptr, clock, stop).ValueOrDie();
     return std::make_unique<NestedCatalog>(std::move(rest), above, "file://" + dir.path() + "/warehouse");
   }
-  bool reads_metadata() const override { return false; }
-  bool has_files_of_its_own() const override { return true; }
   std::string refused_characters() const override { return "%"; }  // Jetty's "Ambiguous URI path encoding"
 
   RestServer* const server;
@@ -57,7 +55,7 @@ class RestRealServer : public ::testing::Test {
 
 TEST_F(RestRealServer, IcebergWithOAuth) {
   RestServer* server = RestServer::IcebergWithOAuth();
-  if (!server) GTEST_SKIP() << "not installed";
+  if (!server) GTEST_SKIP() << "Iceberg's REST catalog is not installed (tools/setup servers)";
   RestOptions options;
   options.credential.value = std::string(RestServer::kClient) + ":" + RestServer::kSecret;
   EXPECT_TRUE(Open(options, *server)->CreateTable(ident_, TradesRequest()).ok());
@@ -76,7 +74,7 @@ TEST_F(RestRealServer, IcebergsTokensEndAndAreRenewed) {
   for (const char* status : {"401", "419"}) {
     auto server = RestServer::MakeIceberg(
         {.oauth = true, .properties = {{"oauth.seconds", "1"}, {"oauth.expired-status", status}}});
-    if (!server) GTEST_SKIP() << "not installed";
+    if (!server) GTEST_SKIP() << "Iceberg's REST catalog is not installed (tools/setup servers)";
     RestOptions options;
     options.credential.value = std::string(RestServer::kClient) + ":" + RestServer::kSecret;
     auto catalog = Open(options, *server);
@@ -91,7 +89,7 @@ TEST_F(RestRealServer, IcebergsTokensEndAndAreRenewed) {
 
 TEST_F(RestRealServer, Nessie) {
   RestServer* rest = RestServer::Nessie();
-  if (!rest) GTEST_SKIP() << "not installed";
+  if (!rest) GTEST_SKIP() << "Nessie is not installed (tools/setup servers)";
   auto catalog = Open({}, *rest);
   LoadedTable table = catalog->CreateTable(ident_, TradesRequest()).ValueOrDie();
   EXPECT_EQ(table.metadata.format_version, 2);
@@ -107,7 +105,7 @@ TEST_F(RestRealServer, Nessie) {
 // It shows the tip alone: that none of them was lost is told by the sequence number, which only ever rises by one.
 TEST_F(RestRealServer, NessiesCommitsOfRacingThreadsLandExactlyOnce) {
   RestServer* rest = RestServer::Nessie();
-  if (!rest) GTEST_SKIP() << "not installed";
+  if (!rest) GTEST_SKIP() << "Nessie is not installed (tools/setup servers)";
   auto catalog = Open({}, *rest);
   ASSERT_TRUE(catalog->CreateTable(ident_, TradesRequest()).ok());
   std::vector<std::thread> threads;

@@ -36,10 +36,9 @@ CatalogCase Case(const std::string& name, bool minio, bool sql) {
           }};
 }
 
-INSTANTIATE_TEST_SUITE_P(RealServer, CatalogConformance,
-                         ::testing::Values(Case("HadoopOnVersitygw", false, false), Case("HadoopOnMinio", true, false),
-                                           Case("SqlOnVersitygw", false, true)),
-                         CatalogCaseName);
+INSTANTIATE_FILE_CATALOG_CONFORMANCE(RealServer, ::testing::Values(Case("HadoopOnVersitygw", false, false),
+                                                                   Case("HadoopOnMinio", true, false),
+                                                                   Case("SqlOnVersitygw", false, true)));
 
 // A hadoop catalog's commit would be a race that both win.
 TEST(HadoopCatalogOnObjects, AStoreWithoutConditionsIsRefused) {

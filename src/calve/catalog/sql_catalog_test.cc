@@ -42,10 +42,9 @@ struct SqliteV0Place : SqlitePlace {
   SqliteV0Place() { EXPECT_TRUE(Raw().Execute(kV0).ok()); }
 };
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, CatalogConformance,
-                         ::testing::Values(CatalogCase{"sqlite", [] { return std::make_unique<SqlitePlace>(); }},
-                                           CatalogCase{"sqliteV0", [] { return std::make_unique<SqliteV0Place>(); }}),
-                         CatalogCaseName);
+INSTANTIATE_FILE_CATALOG_CONFORMANCE(
+    Sqlite, ::testing::Values(CatalogCase{"sqlite", [] { return std::make_unique<SqlitePlace>(); }},
+                              CatalogCase{"sqliteV0", [] { return std::make_unique<SqliteV0Place>(); }}));
 
 // Looking at a catalog makes no database.
 TEST(SqliteStore, LookingMakesNoFile) {

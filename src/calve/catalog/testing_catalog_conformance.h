@@ -1,6 +1,6 @@
-// What every Catalog must do. Each implementation runs it:
-//   INSTANTIATE_TEST_SUITE_P(Hadoop, CatalogConformance, ::testing::Values(CatalogCase{"hadoop", MakeHadoop}),
-//   CatalogCaseName);
+// What every Catalog must do. Each implementation runs it, those that read and write metadata files themselves with
+//   INSTANTIATE_FILE_CATALOG_CONFORMANCE(Hadoop, ::testing::Values(CatalogCase{"hadoop", MakeHadoop}));
+// and one behind a server with INSTANTIATE_TEST_SUITE_P of CatalogConformance, and of what else holds for it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -38,12 +38,8 @@ struct CatalogPlace {
   virtual std::string root() const { return "file://" + dir.path(); }
   // One more catalog object on the same place, as another process would have it.
   virtual std::unique_ptr<Catalog> Open() = 0;
-  // False where a server reads and writes the metadata files: then what is in them is the server's to judge.
-  virtual bool reads_metadata() const { return true; }
   // Of names: what a server does not let into its URLs.
   virtual std::string refused_characters() const { return ""; }
-  // True where the files of tables do not go through `faults`.
-  virtual bool has_files_of_its_own() const { return false; }
 
   storage::TempDir dir;
   ShiftedClock clock;
@@ -63,13 +59,23 @@ class CatalogConformance : public ::testing::TestWithParam<CatalogCase> {
  protected:
   CatalogConformance() : place_(GetParam().make()), catalog_(place_ ? place_->Open() : nullptr) {}
   void SetUp() override {
-    if (!place_) GTEST_SKIP() << "not installed";
+    if (!place_) GTEST_SKIP() << "its server is not installed (tools/setup servers)";
   }
 
   std::unique_ptr<CatalogPlace> place_;
   std::unique_ptr<Catalog> catalog_;
   const TableIdent ident_{{"cold"}, "trades"};
 };
+
+// Of catalogs that read and write the metadata files in this process: what is in them is theirs to judge.
+class MetadataFileConformance : public CatalogConformance {};
+// Of those whose tables' files go through the place's `faults`.
+class FaultyFileConformance : public CatalogConformance {};
+
+#define INSTANTIATE_FILE_CATALOG_CONFORMANCE(prefix, ...)                                  \
+  INSTANTIATE_TEST_SUITE_P(prefix, CatalogConformance, __VA_ARGS__, CatalogCaseName);      \
+  INSTANTIATE_TEST_SUITE_P(prefix, MetadataFileConformance, __VA_ARGS__, CatalogCaseName); \
+  INSTANTIATE_TEST_SUITE_P(prefix, FaultyFileConformance, __VA_ARGS__, CatalogCaseName)
 
 // --- tables and commits for tests of catalogs
 CreateTableRequest TradesRequest();

@@ -116,8 +116,7 @@ void ExpectTruth(const Status& said, bool is_in, const std::string& where) {
   EXPECT_EQ(said.ok(), is_in) << where << ": " << said.ToString();
 }
 
-TEST_P(CatalogConformance, WhateverFileOperationFailsTheAnswerIsTrue) {
-  if (place_->has_files_of_its_own()) return;
+TEST_P(FaultyFileConformance, WhateverFileOperationFailsTheAnswerIsTrue) {
   for (FaultAction action : {FaultAction::kFailBefore, FaultAction::kFailAfter}) {
     for (int nth = 0;; ++nth) {
       TableIdent ident{{"cold"}, fmt::format("t{}{}", action == FaultAction::kFailAfter ? "after" : "before", nth)};
@@ -142,8 +141,7 @@ TEST_P(CatalogConformance, WhateverFileOperationFailsTheAnswerIsTrue) {
   }
 }
 
-TEST_P(CatalogConformance, WhateverFileOperationFailsInCreateTheAnswerIsTrue) {
-  if (place_->has_files_of_its_own()) return;
+TEST_P(FaultyFileConformance, WhateverFileOperationFailsInCreateTheAnswerIsTrue) {
   for (FaultAction action : {FaultAction::kFailBefore, FaultAction::kFailAfter}) {
     for (int nth = 0;; ++nth) {
       TableIdent ident{{"cold"}, fmt::format("t{}{}", action == FaultAction::kFailAfter ? "after" : "before", nth)};
@@ -164,8 +162,7 @@ TEST_P(CatalogConformance, WhateverFileOperationFailsInCreateTheAnswerIsTrue) {
   }
 }
 
-TEST_P(CatalogConformance, AProcessThatDiesAtAnyFileOperationLeavesTheTableBeforeOrAfterItsCommit) {
-  if (place_->has_files_of_its_own()) return;
+TEST_P(FaultyFileConformance, AProcessThatDiesAtAnyFileOperationLeavesTheTableBeforeOrAfterItsCommit) {
   for (FaultAction action : {FaultAction::kDieBefore, FaultAction::kDieAfter}) {
     bool died = true;
     for (int nth = 0; died; ++nth) {

@@ -27,7 +27,6 @@ struct RestPlace : CatalogPlace {
     return RestCatalog::Make(options, warehouse, vended, clock, stop).ValueOrDie();
   }
   std::unique_ptr<Catalog> Open() override { return OpenRest(); }
-  bool reads_metadata() const override { return false; }
 
   storage::TempDir db_dir;  // apart from the files, which tests count
   StopToken stop;
