@@ -8,6 +8,7 @@
 #include "calve/catalog/rest_catalog.h"
 #include "calve/catalog/sql_catalog.h"
 #include "calve/catalog/sqlite_store.h"
+#include "calve/http/http_url.h"
 #include "calve/sqlite/sqlite_uri.h"
 #include "calve/storage/location.h"
 
@@ -46,11 +47,9 @@ Result<std::string> SqlitePathBeside(const std::string& warehouse) {
 // What stands before the colon: what is behind it may hold a password and is never repeated.
 std::string KindOfCatalog(const std::string& catalog) { return catalog.substr(0, catalog.find(':')); }
 
-bool IsRestUri(std::string_view catalog) { return catalog.starts_with("http://") || catalog.starts_with("https://"); }
-
 }  // namespace
 
-bool IsRestCatalog(std::string_view catalog) { return catalog == "rest" || IsRestUri(catalog); }
+bool IsRestCatalog(std::string_view catalog) { return catalog == "rest" || http::IsHttpUrl(catalog); }
 
 Result<LoadedTable> Catalog::RegisterTable(const TableIdent& ident, const std::string&) {
   return MakeError(ErrorKind::kUnsupported, fmt::format("the {} cannot take over {}", name(), ident.ToString()));
@@ -62,10 +61,10 @@ Status Catalog::CommitTables(std::span<const TableCommit>) {
 
 Result<std::unique_ptr<Catalog>> OpenCatalog(const CatalogOptions& options, storage::FileIO& file_io,
                                              const Clock& clock) {
-  if (IsRestUri(options.catalog) || (options.catalog == "rest" && !options.rest.uri.empty())) {
+  if (http::IsHttpUrl(options.catalog) || (options.catalog == "rest" && !options.rest.uri.empty())) {
     static const StopToken kNever;
     RestOptions rest = options.rest;
-    if (IsRestUri(options.catalog)) rest.uri = options.catalog;
+    if (http::IsHttpUrl(options.catalog)) rest.uri = options.catalog;
     return RestCatalog::Make(rest, options.warehouse, options.vended, clock, options.stop ? *options.stop : kNever);
   }
   ARROW_ASSIGN_OR_RAISE(std::string warehouse, AbsoluteWarehouse(options.warehouse));

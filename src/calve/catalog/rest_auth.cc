@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "calve/base/random.h"
+#include "calve/base/small_file.h"
 #include "calve/catalog/rest_outcome.h"
 #include "calve/http/http_url.h"
 #include "calve/http/percent_encoding.h"
@@ -22,13 +21,7 @@ constexpr size_t kSecretBytesMin = 4;  // shorter ones would make any text unrea
 Result<std::string> ReadSecret(const Secret& secret, const char* what) {
   std::string text = secret.value;
   if (!secret.file.empty()) {
-    std::ifstream in(secret.file);
-    if (!in) {
-      return MakeError(ErrorKind::kConfig, fmt::format("{}: the file {} cannot be read", what, secret.file),
-                       "Check its name and its rights.");
-    }
-    text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    ARROW_ASSIGN_OR_RAISE(text, ReadSmallFile(secret.file, fmt::format("{}: the file", what)));
   }
   const bool is_line = std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
   if (!text.empty() && is_line) return text;
@@ -174,11 +167,11 @@ Result<RestAuth::Token> RestAuth::FetchToken(const RestSettings& settings) {
                            FormField("client_secret", secret) + FormField("scope", settings.scope) +
                            FormField("audience", settings.audience) + FormField("resource", settings.resource);
   const std::string& given = settings.oauth2_server_uri;
-  const bool is_absolute = given.starts_with("http://") || given.starts_with("https://");
   std::string base = settings.uri;
   while (base.ends_with('/')) base.pop_back();
-  const std::string relative = given.empty() ? "v1/oauth/tokens" : given.substr(given.find_first_not_of('/'));
-  return AskForToken(is_absolute ? given : base + "/" + relative, form);
+  const std::string relative =
+      given.empty() ? "v1/oauth/tokens" : given.substr(std::min(given.find_first_not_of('/'), given.size()));
+  return AskForToken(http::IsHttpUrl(given) ? given : base + "/" + relative, form);
 }
 
 Result<RestAuth::Token> RestAuth::AskForToken(const std::string& uri, const std::string& form) {

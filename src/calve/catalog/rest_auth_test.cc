@@ -168,6 +168,16 @@ TEST_F(RestAuthTest, WhoGivesNoTokens) {
   }
 }
 
+// A server's configuration may say so, too.
+TEST_F(RestAuthTest, AGiverBelowTheCatalog) {
+  for (const char* given : {"/", "///", "v1/oauth/tokens", "/v1/oauth/tokens"}) {
+    place_.options.oauth2_server_uri = given;
+    const bool is_one = std::string_view(given).ends_with("tokens");
+    EXPECT_EQ(KindOf(place_.OpenRest()->LoadTable(ident_).status()),
+              is_one ? ErrorKind::kNotFound : ErrorKind::kConfig);
+  }
+}
+
 TEST_F(RestAuthTest, AGiverThatIsBusyIsAskedAgain) {
   std::atomic<int> asked{0};
   http::TestingHttpServer giver([&](const http::SeenRequest&, http::HttpAnswer& answer) {

@@ -3,9 +3,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
+#include "calve/base/small_file.h"
 #include "calve/cli/rest_flags.h"
 #include "calve/storage/location.h"
 
@@ -25,14 +24,9 @@ Result<std::string> ReadPassword(const std::string& file, const char* option, co
     const char* value = std::getenv(variable);
     return std::string(value ? value : "");
   }
-  std::ifstream in(file);
-  if (!in) {
-    return MakeError(ErrorKind::kConfig, fmt::format("the password file {} cannot be read", file),
-                     fmt::format("Check {} and the file's rights.", option));
-  }
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  return text;
+  auto text = ReadSmallFile(file, "the password file");
+  if (text.ok()) return text;
+  return WithKind(text.status(), ErrorKind::kConfig, fmt::format("Check {} and the file's rights.", option));
 }
 
 // Empty where none is named and none can stand beside the warehouse.

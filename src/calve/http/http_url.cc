@@ -31,7 +31,7 @@ Result<HttpUrl> ParseHttpUrl(const std::string& url, std::string_view what, std:
   auto bad = [&](std::string_view why) {
     return MakeError(ErrorKind::kConfig, fmt::format("{} {}", what, why), "Write it as https://host:port/path.");
   };
-  if (!url.starts_with("http://") && !url.starts_with("https://")) return bad("is neither http:// nor https://");
+  if (!IsHttpUrl(url)) return bad("is neither http:// nor https://");
   std::unique_ptr<CURLU, UrlCleanup> handle(curl_url());
   if (!handle) return Status::OutOfMemory("curl_url");
   const CURLUcode code = curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), 0);

@@ -8,6 +8,9 @@
 
 namespace calve::http {
 
+// Whether it begins as one does.
+inline bool IsHttpUrl(std::string_view text) { return text.starts_with("http://") || text.starts_with("https://"); }
+
 struct HttpUrl {
   std::string origin;  // scheme://host:port, with brackets around an IPv6 address: fit for messages and HttpEndpoint
   std::string path;    // still encoded, "/a/b" without a slash at its end; empty for the root

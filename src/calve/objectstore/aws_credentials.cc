@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "calve/http/http_url.h"
 #include "calve/objectstore/aws_key_places.h"
 #include "calve/objectstore/aws_profile.h"
 
@@ -120,7 +121,7 @@ Result<AwsPlace> ResolveAwsPlace(const StoreOptions& options, const Environment&
                           ValueOf(profile, "endpoint_url")});
   while (place.endpoint.ends_with('/')) place.endpoint.pop_back();
   place.ca_file = First({options.ca_file, environment("AWS_CA_BUNDLE"), ValueOf(profile, "ca_bundle")});
-  if (!place.endpoint.empty() && !place.endpoint.starts_with("http://") && !place.endpoint.starts_with("https://")) {
+  if (!place.endpoint.empty() && !http::IsHttpUrl(place.endpoint)) {
     return MakeError(ErrorKind::kConfig, fmt::format("the store's end point '{}' is no URL", place.endpoint),
                      "Write it as https://host or http://host:port.");
   }

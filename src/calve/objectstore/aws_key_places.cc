@@ -6,6 +6,7 @@
 
 #include "calve/base/random.h"
 #include "calve/base/retry.h"
+#include "calve/base/small_file.h"
 #include "calve/http/percent_encoding.h"
 #include "calve/objectstore/xml.h"
 

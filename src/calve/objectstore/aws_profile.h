@@ -28,7 +28,4 @@ Result<AwsFiles> ReadAwsFiles(const Environment& environment);
 // What says it first: the option, AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
 std::string AwsProfileName(const std::string& option, const Environment& environment);
 
-// The whole file, without line breaks at its end. kConfig where it cannot be read; `what` it is, for the message.
-Result<std::string> ReadSmallFile(const std::string& path, std::string_view what);
-
 }  // namespace calve::objectstore

@@ -7,11 +7,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "calve/base/small_file.h"
 #include "calve/http/http_date.h"
 #include "calve/http/percent_encoding.h"
 #include "calve/http/sigv4.h"
 #include "calve/objectstore/aws_key_places.h"
-#include "calve/objectstore/aws_profile.h"
 #include "calve/objectstore/base64.h"
 
 namespace calve::objectstore {

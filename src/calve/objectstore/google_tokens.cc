@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "calve/base/small_file.h"
 #include "calve/http/percent_encoding.h"
 #include "calve/objectstore/aws_key_places.h"
-#include "calve/objectstore/aws_profile.h"
 #include "calve/objectstore/base64.h"
 
 namespace calve::objectstore {

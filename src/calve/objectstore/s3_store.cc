@@ -4,8 +4,8 @@
 
 #include <charconv>
 
+#include "calve/base/small_file.h"
 #include "calve/http/percent_encoding.h"
-#include "calve/objectstore/aws_profile.h"
 #include "calve/objectstore/base64.h"
 #include "calve/objectstore/xml.h"
 

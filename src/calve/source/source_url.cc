@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "calve/http/http_url.h"
+
 namespace calve::source {
 namespace {
 
@@ -130,7 +132,7 @@ bool SourceUrl::IsLoopback() const { return host == "localhost" || host == "::1"
 Result<SourceUrl> ParseSourceUrl(const std::string& url) {
   if (url.empty()) return MakeError(ErrorKind::kConfig, "no source is given", std::string(kExamples));
   if (url.starts_with("chdb:")) return ParseChdb(std::string_view(url).substr(5));
-  if (url.starts_with("http://") || url.starts_with("https://")) return ParseHttp(url);
+  if (http::IsHttpUrl(url)) return ParseHttp(url);
   const size_t colon = url.find(':');
   const std::string scheme = colon == std::string::npos ? "" : url.substr(0, colon);
   if (scheme == "clickhouse" || scheme == "tcp" || scheme == "jdbc") {
