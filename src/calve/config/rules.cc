@@ -80,8 +80,7 @@ void Rules::CheckCatalog() {
   if (has_uri && catalog.type != "rest") {
     Add("catalog.uri", "only a catalog of type rest has a uri", "Write type: rest, or leave the uri out.");
   }
-  const CatalogConfig nothing_said;  // a file may write the defaults out
-  if (catalog.sigv4.region.empty() && catalog.sigv4 != nothing_said.sigv4) {
+  if (catalog.sigv4.region.empty() && catalog.sigv4 != SigningConfig()) {
     Add("catalog.sigv4.region", "this key is missing", "Name the catalog's region: eu-central-1.");
   }
   if (catalog.is_rest()) return;
@@ -91,25 +90,16 @@ void Rules::CheckCatalog() {
   if (catalog.warehouse.empty() && !reader_.Has("catalog.warehouse")) {
     Add("catalog.warehouse", "this key is missing", "Name the folder of the tables' files: file:///srv/cold.");
   }
-  const auto refuse = [&](const char* name, bool differs) {
+  const CatalogConfig defaults;  // which a file may write out
+  const Mapping& keys = *FileKeys().Find("catalog")->mapping;
+  for (const char* name :
+       {"credential_file", "token_file", "oauth2_server_uri", "scope", "audience", "resource", "headers", "sigv4",
+        "vended_credentials", "ca_file", "cert_file", "key_file", "connect_timeout", "idle_timeout"}) {
+    const Key& key = *keys.Find(name);
     const std::string path = fmt::format("catalog.{}", name);
-    if (differs && reader_.Has(path))
-      Add(path, "only a REST catalog has this key", "Take it out, or write type: rest.");
-  };
-  refuse("credential_file", !catalog.credential_file.empty());
-  refuse("token_file", !catalog.token_file.empty());
-  refuse("oauth2_server_uri", !catalog.oauth2_server_uri.empty());
-  refuse("scope", catalog.scope != nothing_said.scope);
-  refuse("audience", !catalog.audience.empty());
-  refuse("resource", !catalog.resource.empty());
-  refuse("headers", !catalog.headers.empty());
-  refuse("sigv4", catalog.sigv4 != nothing_said.sigv4);
-  refuse("vended_credentials", catalog.vended_credentials != nothing_said.vended_credentials);
-  refuse("ca_file", !catalog.ca_file.empty());
-  refuse("cert_file", !catalog.cert_file.empty());
-  refuse("key_file", !catalog.key_file.empty());
-  refuse("connect_timeout", catalog.connect_timeout_micros != nothing_said.connect_timeout_micros);
-  refuse("idle_timeout", catalog.idle_timeout_micros != nothing_said.idle_timeout_micros);
+    if (!reader_.Has(path) || key.write(key, &catalog) == key.write(key, &defaults)) continue;
+    Add(path, "only a REST catalog has this key", "Take it out, or write type: rest.");
+  }
 }
 
 void Rules::CheckSchedule() {
