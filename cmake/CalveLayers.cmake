@@ -1,6 +1,11 @@
 # One static library and one test program for each folder of src/calve: calve_NAME from NAME/*.cc, calve_NAME_test
 # from NAME/*_test.cc and NAME/testing_*.cc. New files are picked up by themselves. TESTS_WITH names layers whose
 # testing_*.cc the tests use as well; REAL_SERVERS: ctest runs the suites named so in one process.
+#
+# A layer's files are compiled CALVE_UNITY at a time, and so are its tests: headers and their templates are most of the work.
+# So names in anonymous namespaces must differ within a layer. The debug preset compiles each file by itself.
+set(CALVE_UNITY 8 CACHE STRING "How many of a layer's sources are compiled as one; 0: each by itself")
+
 set(CALVE_WARNINGS -Wall -Wextra -Werror -Wno-unused-parameter -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
   # False alarms of GCC 12 and 13 inside std::string and std::variant once they are inlined (GCC bugs 105329, 105562, 105651).
@@ -59,6 +64,11 @@ function(calve_layer name)
   if(sources)
     add_library(calve_${name} STATIC ${sources})
     target_precompile_headers(calve_${name} REUSE_FROM calve_pch)
+    if(CALVE_UNITY)
+      set_target_properties(calve_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${CALVE_UNITY})
+      # It takes a type of an included file's anonymous namespace for one that others see too.
+      target_compile_options(calve_${name} PRIVATE -Wno-subobject-linkage)
+    endif()
     target_link_libraries(calve_${name} PUBLIC calve_flags ${ARG_DEPENDS} ${ARG_LIBRARIES})
   else()
     add_library(calve_${name} INTERFACE)
@@ -78,13 +88,29 @@ function(calve_layer name)
     target_precompile_headers(calve_${name}_test REUSE_FROM calve_test_pch)
     target_link_libraries(calve_${name}_test PRIVATE calve_${name} calve_test_flags)
     target_compile_definitions(calve_${name}_test PRIVATE CALVE_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data" CALVE_TEST_DEPS="${CALVE_DEPS}")
+    if(CALVE_UNITY)
+      set_target_properties(calve_${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${CALVE_UNITY})
+      target_compile_options(calve_${name}_test PRIVATE -Wno-subobject-linkage)
+    endif()
     calve_runtime(calve_${name}_test)
     set(filter "")
+    set(without_servers "")
     if(ARG_REAL_SERVERS)  # see http/testing_server_process.h
       set(filter TEST_FILTER -*RealServer*)
+      set(without_servers --gtest_filter=-*RealServer*)
       add_test(NAME ${name}.RealServers COMMAND calve_${name}_test --gtest_filter=*RealServer*)
     endif()
-    gtest_discover_tests(calve_${name}_test TEST_PREFIX ${name}. ${filter} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+    if(CALVE_SANITIZE)  # a sanitizer takes a second to start: a few processes for each layer, not one for each test
+      set(shards 4)
+      foreach(shard RANGE 1 ${shards})
+        math(EXPR index "${shard} - 1")
+        add_test(NAME ${name}.${shard}_of_${shards} COMMAND calve_${name}_test ${without_servers})
+        set_tests_properties(${name}.${shard}_of_${shards} PROPERTIES
+          ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${index}")
+      endforeach()
+    else()
+      gtest_discover_tests(calve_${name}_test TEST_PREFIX ${name}. ${filter} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+    endif()
     add_dependencies(unit_tests calve_${name}_test)
   endif()
 endfunction()

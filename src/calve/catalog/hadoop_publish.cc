@@ -11,7 +11,7 @@ namespace calve::catalog {
 namespace {
 
 // How often a current version that vanishes under the reader (trimmed by a newer commit) is looked for again.
-constexpr int kLooksMax = 5;
+constexpr int kPublishLooksMax = 5;
 
 Status Conflict(const HadoopVersion& version) {
   return MakeError(ErrorKind::kConflict,
@@ -100,7 +100,7 @@ class Publication {
     const int64_t took = clock_.Now() - looked_at_;
     const bool in_time = took >= 0 && took < kPublishMaxMs * 1000;
     if (in_time && base_there && (!hint || *hint <= ours_.number)) return ours_.number;
-    for (int look = 0; look < kLooksMax; ++look) {
+    for (int look = 0; look < kPublishLooksMax; ++look) {
       ARROW_ASSIGN_OR_RAISE(std::optional<int64_t> highest, ConfirmOvertaken(base_there));
       if (highest) return *highest;
     }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "calve/base/text.h"
 #include "calve/catalog/gzip.h"
 
 namespace calve::catalog {
@@ -35,13 +36,6 @@ bool IsUuid(std::string_view text) {
     if (hyphen != (text[i] == '-') || (!hyphen && !std::isxdigit(static_cast<unsigned char>(text[i])))) return false;
   }
   return true;
-}
-
-std::string Lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace calve::catalog {
 namespace {
 
-constexpr int kLooksMax = 5;
+constexpr int kSqlLooksMax = 5;
 constexpr const char* kMetadataPath = "write.metadata.path";
 
 // A dot inside a level could not be told from the dot between two levels.
@@ -43,7 +43,7 @@ std::vector<std::string> LevelsOf(std::string_view table_namespace) {
 Result<LoadedTable> SqlCatalog::LoadTable(const TableIdent& ident) {
   ARROW_ASSIGN_OR_RAISE(SqlTableName row_name, RowName(ident));
   std::string missing;
-  for (int look = 0; look < kLooksMax; ++look) {
+  for (int look = 0; look < kSqlLooksMax; ++look) {
     ARROW_ASSIGN_OR_RAISE(std::optional<SqlTableRow> row, store_->FindTable(row_name));
     if (!row)
       return MakeError(ErrorKind::kNotFound, fmt::format("there is no table {} in {}", ident.ToString(), name()));

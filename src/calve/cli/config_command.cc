@@ -14,7 +14,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kConfigFooter = R"(Examples:
   calve config calve.yaml              what the file says, with every default and dependency written out
   calve config calve.yaml --check      only whether it is right: exit 0 or 2
   calve config calve.yaml --json
@@ -81,7 +81,7 @@ void AddConfigCommand(CLI::App& app, RunCommand& run) {
   check->excludes(schema)->excludes(reference);
   schema->excludes(reference);
   AddOutputFlags(*command, flags->output);
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
+  command->footer(fmt::format("{}\n{}", kConfigFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunConfig(*flags, stop); }; });
 }
 

@@ -15,7 +15,7 @@ namespace {
 using doctor::Finding;
 using doctor::Level;
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kDoctorFooter = R"(Examples:
   calve doctor                            everything that a cycle over calve.yaml needs
   calve doctor --config /etc/calve.yaml --json
   calve doctor --table silver_trades      of the tables, this one only
@@ -25,7 +25,7 @@ Looked at: ClickHouse (does it answer, its version and clock), the warehouse (ca
 journal and schedule, and for each table what its next cycle would do, and what its TTL, the user's rights and row policies
 take away. Nothing is changed; a hidden file is made in the warehouse and deleted again. With -q only what is wrong is printed (docs/doctor.md).)";
 
-constexpr const char* kExitCodes =
+constexpr const char* kDoctorExitCodes =
     "Exit codes: 0 a cycle would work (there may be warnings), 1 something has to be mended first, 2 bad usage or "
     "configuration, 130/143 stopped by a signal.";
 
@@ -139,7 +139,7 @@ void AddDoctorCommand(CLI::App& app, RunCommand& run) {
   command->add_option("--table", flags->tables, "of the tables, this one only, by its name; repeatable");
   command->add_flag("--retire", flags->retire, "also look whether `calve retire` may drop parts of the tables");
   AddOutputFlags(*command, flags->output);
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodes));
+  command->footer(fmt::format("{}\n{}", kDoctorFooter, kDoctorExitCodes));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return Run(*flags, stop); }; });
 }
 

@@ -14,7 +14,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kInitFooter = R"(Examples:
   calve init --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold
   calve init --source http://default@127.0.0.1:8123 --database k2 --warehouse file:///srv/cold --output -
   calve init --source chdb:/srv/hot --warehouse file:///srv/cold --output k2.yaml --force
@@ -172,7 +172,7 @@ void AddInitCommand(CLI::App& app, RunCommand& run) {
   AddSourceFlags(*command, flags->source);
   AddTargetFlags(*command, flags->target);
   AddOutputFlags(*command, flags->output);
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
+  command->footer(fmt::format("{}\n{}", kInitFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunInit(*flags, stop); }; });
 }
 

@@ -10,7 +10,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kMaintainFooter = R"(Examples:
   calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --orphans --dry-run
   calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --orphans --older-than 7d --json
 
@@ -172,7 +172,7 @@ void AddMaintainCommand(CLI::App& app, RunCommand& run) {
   command->add_flag("--dry-run", flags->dry_run, "say what would be removed, and remove nothing");
   AddTargetFlags(*command, flags->target);
   AddOutputFlags(*command, flags->output);
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
+  command->footer(fmt::format("{}\n{}", kMaintainFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunMaintain(*flags, stop); }; });
 }
 

@@ -12,7 +12,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kOffloadFooter = R"(Examples:
   calve offload --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold \
       --source-table bronze_trades --target-table cold.bronze_trades \
       --timestamp-col exchange_timestamp --sequence-col sequence_number --partition-by 'days(exchange_timestamp)'
@@ -313,7 +313,7 @@ void AddOffloadCommand(CLI::App& app, RunCommand& run) {
   AddSourceFlags(*command, flags->source);
   AddTargetFlags(*command, flags->target);
   AddOutputFlags(*command, flags->output);
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
+  command->footer(fmt::format("{}\n{}", kOffloadFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunOffload(*flags, stop); }; });
 }
 

@@ -1,13 +1,10 @@
 #include "calve/cli/offload_report.h"
 
+#include "calve/cli/json_output.h"
 #include "calve/cli/terminal.h"
 
 namespace calve::cli {
 namespace {
-
-Json TimeOrNull(const std::optional<TimestampMicros>& time) {
-  return time ? Json(FormatTimestamp(*time)) : Json(nullptr);
-}
 
 // A run that another calve's lease kept from working.
 Json SkippedJson(const offload::OffloadResult& r) {

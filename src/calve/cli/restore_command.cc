@@ -12,7 +12,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"help(Examples:
+constexpr const char* kRestoreFooter = R"help(Examples:
   calve restore --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold --target-table cold.bronze_trades \
       --timestamp-col exchange_timestamp --from 2024-08-09 --to 2024-08-10 --into bronze_trades_restored --create
                                      one day, rows with from <= timestamp < to, into a new table
@@ -164,10 +164,6 @@ Result<offload::RestoreResult> Execute(const RestoreFlags& flags, StopToken& sto
   return offload::RestoreTable(context, request);
 }
 
-Json TimeOrNull(const std::optional<TimestampMicros>& time) {
-  return time ? Json(FormatTimestamp(*time)) : Json(nullptr);
-}
-
 Json ResultJson(const offload::RestoreResult& r, const RestoreFlags& flags) {
   Json json;
   json["table"] = r.table;
@@ -241,7 +237,7 @@ void AddRestoreCommand(CLI::App& app, RunCommand& run) {
   AddTargetFlags(*command, flags->target);
   AddTableChoice(*command, "Table", flags->choice);
   AddOutputFlags(*command, flags->output);
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
+  command->footer(fmt::format("{}\n{}", kRestoreFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunRestore(*flags, stop); }; });
 }
 

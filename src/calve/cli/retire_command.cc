@@ -14,7 +14,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kRetireFooter = R"(Examples:
   calve retire --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold \
       --source-table bronze_trades --target-table cold.bronze_trades --timestamp-col exchange_timestamp \
       --older-than 7d --dry-run      what would be dropped: verified all the same, nothing is changed
@@ -158,10 +158,6 @@ Result<offload::RetireRequest> RequestOf(const config::TableConfig& table, offlo
   if (request.view.empty()) request.view = offload.view;
   for (const auto& [name, value] : offload.settings) request.settings.emplace(name, value);
   return request;
-}
-
-Json TimeOrNull(const std::optional<TimestampMicros>& time) {
-  return time ? Json(FormatTimestamp(*time)) : Json(nullptr);
 }
 
 Json PartJson(const offload::HotPart& part) {
@@ -327,7 +323,7 @@ void AddRetireCommand(CLI::App& app, RunCommand& run) {
   AddTargetFlags(*command, flags->target);
   AddTableChoice(*command, "Table", flags->choice);
   AddOutputFlags(*command, flags->output);
-  command->footer(kFooter);
+  command->footer(kRetireFooter);
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunRetire(*flags, stop); }; });
 }
 

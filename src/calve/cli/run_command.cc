@@ -10,7 +10,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kRunFooter = R"(Examples:
   calve run                               one cycle over every table of calve.yaml
   calve run --config /etc/calve.yaml --json
   calve run --dry-run                     what would be done: windows, rows, columns added; nothing is changed
@@ -82,7 +82,7 @@ void AddRunCommand(CLI::App& app, RunCommand& run) {
   command->add_option("--until", flags->until, "end the windows here, if that is earlier: 2024-08-09T00:15:00Z");
   command->add_flag("--dry-run", flags->dry_run, "say what would be done, and change nothing");
   AddOutputFlags(*command, flags->output);
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodes));
+  command->footer(fmt::format("{}\n{}", kRunFooter, kExitCodes));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return Run(*flags, stop); }; });
 }
 

@@ -15,7 +15,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kServeFooter = R"(Examples:
   calve serve                             cycles by the schedule of calve.yaml, until it is told to stop
   calve serve --config /etc/calve.yaml --log-format json
   calve serve --once                      one cycle now, and what it needs to catch up
@@ -25,7 +25,7 @@ Cycles never overlap. Times that were missed (a long cycle, downtime) are one cy
 tried again after growing waits, and put aside after five failures in a row, so that the others are not held up. SIGTERM and
 SIGINT finish or undo the step at hand. docs/schedule.md tells it all.)";
 
-constexpr const char* kExitCodes =
+constexpr const char* kServeExitCodes =
     "Exit codes: 130/143 stopped by a signal; with --once those of `calve run`; 2 bad usage or configuration at the "
     "start, 1 failed.";
 
@@ -176,7 +176,7 @@ void AddServeCommand(CLI::App& app, RunCommand& run) {
       ->capture_default_str();
   AddOutputFlags(*command, flags->output);
   command->get_option("--json")->description("one JSON object on stdout for each cycle, a line each");
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodes));
+  command->footer(fmt::format("{}\n{}", kServeFooter, kServeExitCodes));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return Serve(*flags, stop); }; });
 }
 

@@ -11,7 +11,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kStatusFooter = R"(Examples:
   calve status --warehouse file:///srv/cold
   calve status --warehouse file:///srv/cold --target-table cold.bronze_trades --json
   calve status --config calve.yaml
@@ -203,7 +203,7 @@ void AddStatusCommand(CLI::App& app, RunCommand& run) {
   AddTargetFlags(*command, flags->target);
   command->get_option("--warehouse")->required(false);
   AddOutputFlags(*command, flags->output);
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
+  command->footer(fmt::format("{}\n{}", kStatusFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunStatus(*flags, stop); }; });
 }
 

@@ -12,7 +12,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kVerifyFooter = R"(Examples:
   calve verify --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold \
       --source-table bronze_trades --target-table cold.bronze_trades --timestamp-col exchange_timestamp
                                      everything up to the watermark, hour by hour
@@ -294,7 +294,7 @@ void AddVerifyCommand(CLI::App& app, RunCommand& run) {
   AddTargetFlags(*command, flags->target);
   AddTableChoice(*command, "Table", flags->choice);
   AddOutputFlags(*command, flags->output);
-  command->footer(kFooter);
+  command->footer(kVerifyFooter);
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunVerify(*flags, stop); }; });
 }
 

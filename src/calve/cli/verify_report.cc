@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "calve/cli/json_output.h"
 #include "calve/cli/terminal.h"
 
 namespace calve::cli {
 namespace {
 
 using fingerprint::FindingKind;
-
-Json TimeOrNull(const std::optional<TimestampMicros>& time) {
-  return time ? Json(FormatTimestamp(*time)) : Json(nullptr);
-}
 
 const char* KindName(FindingKind kind) {
   switch (kind) {

@@ -12,7 +12,7 @@
 namespace calve::cli {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kViewFooter = R"(Examples:
   calve view --source http://default@127.0.0.1:8123/k2 --warehouse file:///srv/cold \
       --source-table bronze_trades --target-table cold.bronze_trades --timestamp-col exchange_timestamp
   calve view … --create              creates or replaces k2.bronze_trades_all
@@ -160,7 +160,7 @@ void AddViewCommand(CLI::App& app, RunCommand& run) {
   AddTargetFlags(*command, flags->target);
   AddTableChoice(*command, group, flags->choice);
   AddOutputFlags(*command, flags->output);
-  command->footer(fmt::format("{}\n{}", kFooter, kExitCodesHelp));
+  command->footer(fmt::format("{}\n{}", kViewFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunView(*flags, stop); }; });
 }
 

@@ -15,16 +15,16 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::Pair;
 
-Result<Config> Parse(const std::string& text, const Environment& environment = NoVariables) {
-  return ParseConfig(text, "calve.yaml", environment);
+Result<Config> Loaded(const std::string& text, const Environment& environment = NoVariables) {
+  return config::ParseConfig(text, "calve.yaml", environment);
 }
 
-const std::string kTop =
+const std::string kConfigTop =
     "source: {url: \"http://default@127.0.0.1:8123/k2\"}\ncatalog: {warehouse: \"file:///srv/cold\"}\n";
 const std::string kTable = "tables:\n  - source: trades\n    target: cold.trades\n    cursor: {timestamp: ts}\n";
 
 TEST(LoadConfig, EverythingThatIsWrongIsSaidAtOnceInTheOrderOfTheFile) {
-  auto config = Parse(kTop + "defaults: {buffer: 5}\n" + kTable + "    mode: merge\n    after: [nobody]\n");
+  auto config = Loaded(kConfigTop + "defaults: {buffer: 5}\n" + kTable + "    mode: merge\n    after: [nobody]\n");
   const std::string message = MessageOf(config.status());
   EXPECT_EQ(std::ranges::count(message, '\n'), 2);
   const size_t buffer = message.find("calve.yaml:3:20: defaults.buffer"),
@@ -36,9 +36,9 @@ TEST(LoadConfig, EverythingThatIsWrongIsSaidAtOnceInTheOrderOfTheFile) {
 }
 
 TEST(LoadConfig, FindingsAreBounded) {
-  std::string text = kTop + "tables:\n";
+  std::string text = kConfigTop + "tables:\n";
   for (int i = 0; i < 500; ++i) text += "  - {nope: 1}\n";
-  const std::string message = MessageOf(Parse(text).status());
+  const std::string message = MessageOf(Loaded(text).status());
   EXPECT_EQ(std::ranges::count(message, '\n'), 50);
   EXPECT_THAT(message, HasSubstr("and "));
 }
@@ -117,7 +117,7 @@ TEST(LoadConfig, EveryKeyReachesItsMember) {
 }
 
 TEST(LoadConfig, WithoutMoreATableIsOffloadedAsTheCommandDoesIt) {
-  auto config = Parse(kTop + kTable);
+  auto config = Loaded(kConfigTop + kTable);
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   TableConfig expected;
   expected.name = expected.source = "trades";
@@ -134,7 +134,7 @@ TEST(LoadConfig, WithoutMoreATableIsOffloadedAsTheCommandDoesIt) {
 }
 
 TEST(LoadConfig, ATableOverridesDefaultsMappingsByKeyAndListsAsAWhole) {
-  auto config = Parse(kTop + R"yaml(
+  auto config = Loaded(kConfigTop + R"yaml(
 defaults:
   cursor: {timestamp: ts, sequence: id}
   key: [a, b]
@@ -180,7 +180,7 @@ TEST(LoadConfig, PasswordsFromTheEnvironmentLeaveTheUrl) {
     if (name == "URL") return "postgresql://calve:p%40ss@db/platform";
     return std::nullopt;
   };
-  auto config = Parse(
+  auto config = Loaded(
       "source: {url: \"http://u:${PW}@h:8123/k2\"}\nstate: {url: \"${URL}\"}\n"
       "catalog: {warehouse: /srv/cold}\n" +
           kTable,
@@ -209,25 +209,26 @@ TEST(LoadConfig, WhatCameFromTheEnvironmentIsNeverSaid) {
       "limits: {memory: \"${X}\"}\n",   "state: {url: \"postgresql://u:${X}@h/a b?nope=${X}\"}\n",
   };
   for (const char* line : lines) {
-    const Status status = Parse(kTop + line + kTable, variable).status();
+    const Status status = Loaded(kConfigTop + line + kTable, variable).status();
     EXPECT_FALSE(status.ok()) << line;
     EXPECT_THAT(status.ToString() + RemedyOf(status), Not(HasSubstr("hunter2"))) << line;
   }
   for (const char* table : {"target: \"${X}\"", "target: cold.t\n    after: [\"${X}\"]",
                             "target: cold.t\n    after: [\"${X}\", \"${X}\"]"}) {
     const Status status =
-        Parse(kTop + "tables:\n  - source: t\n    cursor: {timestamp: ts}\n    " + table + "\n", variable).status();
+        Loaded(kConfigTop + "tables:\n  - source: t\n    cursor: {timestamp: ts}\n    " + table + "\n", variable)
+            .status();
     EXPECT_FALSE(status.ok()) << table;
     EXPECT_THAT(status.ToString() + RemedyOf(status), Not(HasSubstr("hunter2"))) << table;
   }
-  const Status twice = Parse(kTop +
-                                 "tables:\n  - {source: \"${X}\", target: \"cold.${X}\", cursor: {timestamp: a}}\n"
-                                 "  - {source: \"${X}\", target: \"cold.${X}\", cursor: {timestamp: a}}\n",
-                             variable)
+  const Status twice = Loaded(kConfigTop +
+                                  "tables:\n  - {source: \"${X}\", target: \"cold.${X}\", cursor: {timestamp: a}}\n"
+                                  "  - {source: \"${X}\", target: \"cold.${X}\", cursor: {timestamp: a}}\n",
+                              variable)
                            .status();
   EXPECT_THAT(MessageOf(twice), HasSubstr("has the same target"));
   EXPECT_THAT(twice.ToString() + RemedyOf(twice), Not(HasSubstr("hunter2")));
-  auto everywhere = Parse(
+  auto everywhere = Loaded(
       "source: {url: \"http://u@h/d\", password_file: \"${X}\", settings: {a: \"${X}\"}}\n"
       "catalog: {warehouse: \"${X}\"}\nlimits: {priority: 3}\n"
       "defaults: {where: \"${X}\", key: [\"${X}\"], properties: {p: \"${X}\"}, constants: {c: \"${X}\"}}\n"
@@ -243,7 +244,7 @@ TEST(LoadConfig, WhatCameFromTheEnvironmentIsNeverSaid) {
 }
 
 TEST(LoadConfig, LiteralSecretsInSettingsAreMaskedWhereShown) {
-  auto config = Parse(kTop + kTable + "    properties: {s3.secret-access-key: abcdef, owner: me}\n");
+  auto config = Loaded(kConfigTop + kTable + "    properties: {s3.secret-access-key: abcdef, owner: me}\n");
   ASSERT_TRUE(config.ok());
   EXPECT_THAT(ResolvedYaml(*config), Not(HasSubstr("abcdef")));
   EXPECT_EQ(config->tables[0].properties.at("s3.secret-access-key"), "abcdef");

@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
-constexpr int64_t kMinute = 60 * kMicrosPerSecond;
+constexpr int64_t kRequestMinute = 60 * kMicrosPerSecond;
 
 config::TableConfig TableOf(const std::string& keys) {
   const std::string text =
@@ -65,10 +65,10 @@ TEST(TableRequest, EveryKeyReachesIt) {
   EXPECT_EQ(request.layer, "raw");
   EXPECT_EQ(request.timestamp_column, "ts");
   EXPECT_EQ(request.sequence_column, "seq");
-  EXPECT_EQ(request.covers_micros, 7 * kMinute);
-  EXPECT_EQ(request.buffer_micros, 11 * kMinute);
-  EXPECT_EQ(request.lookback_micros, 13 * kMinute);
-  EXPECT_EQ(request.lease_micros, 17 * kMinute);
+  EXPECT_EQ(request.covers_micros, 7 * kRequestMinute);
+  EXPECT_EQ(request.buffer_micros, 11 * kRequestMinute);
+  EXPECT_EQ(request.lookback_micros, 13 * kRequestMinute);
+  EXPECT_EQ(request.lease_micros, 17 * kRequestMinute);
   EXPECT_EQ(request.start_from, *ParseTimestamp("2024-08-09T00:00:00Z"));
   EXPECT_FALSE(request.start_at_first);
   EXPECT_EQ(request.mode, offload::Mode::kUpsert);
@@ -114,9 +114,9 @@ TEST(TableRequest, AQueryIsCalledByTheTablesName) {
 // for.
 TEST(TableRequest, Defaults) {
   const auto request = RequestOf(TableOf("    source: trades\n    target: cold.trades\n    cursor: {timestamp: ts}\n"));
-  EXPECT_EQ(request.buffer_micros, 5 * kMinute);
+  EXPECT_EQ(request.buffer_micros, 5 * kRequestMinute);
   EXPECT_EQ(request.lookback_micros, 2 * kMicrosPerDay);
-  EXPECT_EQ(request.lease_micros, 10 * kMinute);
+  EXPECT_EQ(request.lease_micros, 10 * kRequestMinute);
   EXPECT_EQ(request.covers_micros, 0);
   EXPECT_EQ(request.chunk.rows, 50'000'000);
   EXPECT_EQ(request.mode, offload::Mode::kAuto);

@@ -14,7 +14,7 @@ using arrow::ArrayData;
 using iceberg::NestedField;
 using iceberg::TypeId;
 
-constexpr int kDepthMax = 64;
+constexpr int kCastDepthMax = 64;
 
 std::string FieldName(const std::string& path) { return path.substr(0, path.find('.')); }
 
@@ -158,9 +158,9 @@ Result<Cast> MakeMapCast(const CastSite& site, const arrow::DataType& source) {
 }
 
 Result<Cast> MakeNestedCast(const CastSite& site, const arrow::DataType& source) {
-  if (std::count(site.path.begin(), site.path.end(), '.') > kDepthMax) {
+  if (std::count(site.path.begin(), site.path.end(), '.') > kCastDepthMax) {
     return MakeError(ErrorKind::kUnsupported,
-                     fmt::format("column {}: nested deeper than {} levels", site.path, kDepthMax));
+                     fmt::format("column {}: nested deeper than {} levels", site.path, kCastDepthMax));
   }
   switch (site.target.id) {
     case TypeId::kStruct:

@@ -49,18 +49,18 @@ Status NoPromotion(const CastSite& site, const DataType& source) {
 }
 
 // One child of a struct, list or map.
-struct Child {
+struct ProjectedChild {
   std::shared_ptr<DataType> type;
   int source = -1;  // among the children that are read; -1: null
   CastFunction apply;
 };
 
 Result<ArrayDataPtr> WithChildren(const ArrayData& array, const std::shared_ptr<DataType>& type,
-                                  const std::vector<Child>& children) {
+                                  const std::vector<ProjectedChild>& children) {
   ArrayDataPtr out = array.Copy();
   out->type = type;
   out->child_data.clear();
-  for (const Child& child : children) {
+  for (const ProjectedChild& child : children) {
     if (child.source < 0) {
       ARROW_ASSIGN_OR_RAISE(auto nulls, arrow::MakeArrayOfNull(child.type, array.offset + array.length));
       out->child_data.push_back(nulls->data());
@@ -169,9 +169,9 @@ Result<Cast> ColumnProjection::PlanStruct(const CastSite& site, const std::share
   read.erase(read.begin(), std::lower_bound(read.begin(), read.end(), 0));
   // Which structs are null is in the levels of their leaves alone.
   if (read.empty()) leaves.push_back(FirstLeaf(source));
-  std::vector<Child> children;
+  std::vector<ProjectedChild> children;
   for (size_t i = 0; i < matches.size(); ++i) {
-    Child child{type->field(static_cast<int>(i))->type(), -1, nullptr};
+    ProjectedChild child{type->field(static_cast<int>(i))->type(), -1, nullptr};
     if (matches[i] >= 0) {
       child.source = static_cast<int>(std::lower_bound(read.begin(), read.end(), matches[i]) - read.begin());
       const NestedField& target = site.target.fields[i];
@@ -203,11 +203,12 @@ Result<Cast> ColumnProjection::PlanList(const CastSite& site, const std::shared_
   const auto& element = type->field(0)->type();
   ARROW_ASSIGN_OR_RAISE(const Cast cast,
                         PlanInner(site, site.target.fields.at(0), element, source.children[0], leaves));
-  return Cast{type,
-              [site, type, child = Child{element, 0, cast.apply}](const ArrayDataPtr& array) -> Result<ArrayDataPtr> {
-                ARROW_ASSIGN_OR_RAISE(const ArrayDataPtr narrow, NarrowOffsets(site, array));
-                return WithChildren(*narrow, type, {child});
-              }};
+  return Cast{
+      type,
+      [site, type, child = ProjectedChild{element, 0, cast.apply}](const ArrayDataPtr& array) -> Result<ArrayDataPtr> {
+        ARROW_ASSIGN_OR_RAISE(const ArrayDataPtr narrow, NarrowOffsets(site, array));
+        return WithChildren(*narrow, type, {child});
+      }};
 }
 
 Result<Cast> ColumnProjection::PlanMap(const CastSite& site, const std::shared_ptr<DataType>& type,
@@ -216,7 +217,7 @@ Result<Cast> ColumnProjection::PlanMap(const CastSite& site, const std::shared_p
     return NoPromotion(site, *source.field->type());
   }
   const auto& entries = type->field(0)->type();
-  std::vector<Child> children;
+  std::vector<ProjectedChild> children;
   for (int i = 0; i < 2; ++i) {
     const auto& inner = entries->field(i)->type();
     ARROW_ASSIGN_OR_RAISE(const Cast cast, PlanInner(site, site.target.fields.at(static_cast<size_t>(i)), inner,

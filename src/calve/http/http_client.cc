@@ -12,7 +12,7 @@ namespace calve::http {
 namespace {
 
 constexpr size_t kIdleMax = 4;
-constexpr int64_t kStopPollMs = 25;
+constexpr int64_t kPauseStopPollMs = 25;
 
 }  // namespace
 
@@ -71,7 +71,7 @@ Status HttpClient::Wait(int64_t ms) const {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
     if (left <= 0) return Status::OK();
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<int64_t>(left, kStopPollMs)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<int64_t>(left, kPauseStopPollMs)));
   }
 }
 

@@ -10,6 +10,8 @@
 #include <deque>
 #include <utility>
 
+#include "calve/base/text.h"
+
 namespace calve::http {
 namespace {
 
@@ -37,18 +39,6 @@ struct MultiCleanup {
 struct ListCleanup {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
-
-std::string_view Trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && std::strchr(" \t\r\n", text.back()) != nullptr) text.remove_suffix(1);
-  return text;
-}
 
 // `reason` tells of the alert by which the server refuses ours, in TLS 1.3 only after the handshake.
 bool IsCertificateTrouble(CURLcode code, const std::string& reason) {

@@ -9,14 +9,10 @@
 #include <map>
 #include <utility>
 
+#include "calve/base/text.h"
+
 namespace calve::http {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 // Without spaces at its ends, and with one for each run of them inside.
 std::string Collapsed(std::string_view value) {

@@ -15,7 +15,7 @@ namespace {
 constexpr int kRawDeflate = -MAX_WBITS;
 constexpr size_t kFirstGuessMax = size_t{1} << 20;
 
-Status Corrupt(std::string message) { return MakeError(ErrorKind::kCorrupt, std::move(message)); }
+Status CorruptBlock(std::string message) { return MakeError(ErrorKind::kCorrupt, std::move(message)); }
 
 // The output grows with what really comes out, never by what the input claims.
 bool Grow(std::string& out, size_t used, size_t size_max) {
@@ -30,7 +30,7 @@ std::string FirstGuess(size_t input, size_t size_max) {
 }
 
 Result<std::string> Inflate(std::string_view bytes, size_t size_max) {
-  if (bytes.size() > std::numeric_limits<uInt>::max()) return Corrupt("a block beyond 4 GiB");
+  if (bytes.size() > std::numeric_limits<uInt>::max()) return CorruptBlock("a block beyond 4 GiB");
   z_stream stream{};
   if (inflateInit2(&stream, kRawDeflate) != Z_OK) return MakeError(ErrorKind::kFailed, "zlib could not be started");
   const std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&stream, inflateEnd);
@@ -39,7 +39,7 @@ Result<std::string> Inflate(std::string_view bytes, size_t size_max) {
   std::string out = FirstGuess(bytes.size(), size_max);
   size_t used = 0;
   while (true) {
-    if (!Grow(out, used, size_max)) return Corrupt("a block that inflates beyond its limit");
+    if (!Grow(out, used, size_max)) return CorruptBlock("a block that inflates beyond its limit");
     const size_t room = std::min<size_t>(out.size() - used, std::numeric_limits<uInt>::max());
     stream.next_out = reinterpret_cast<Bytef*>(out.data() + used);
     stream.avail_out = static_cast<uInt>(room);
@@ -47,7 +47,7 @@ Result<std::string> Inflate(std::string_view bytes, size_t size_max) {
     used += room - stream.avail_out;
     if (code == Z_STREAM_END) break;
     if (code != Z_OK || (stream.avail_in == 0 && stream.avail_out != 0))
-      return Corrupt("a deflate block that is damaged");
+      return CorruptBlock("a deflate block that is damaged");
   }
   out.resize(used);
   return out;
@@ -59,18 +59,18 @@ Result<std::string> Unzstd(std::string_view bytes, size_t size_max) {
   std::string out = FirstGuess(bytes.size(), size_max);
   size_t used = 0;
   while (!bytes.empty() || !stream->IsFinished()) {
-    if (!Grow(out, used, size_max)) return Corrupt("a block that expands beyond its limit");
+    if (!Grow(out, used, size_max)) return CorruptBlock("a block that expands beyond its limit");
     const auto step =
         stream->Decompress(static_cast<int64_t>(bytes.size()), reinterpret_cast<const uint8_t*>(bytes.data()),
                            static_cast<int64_t>(out.size() - used), reinterpret_cast<uint8_t*>(out.data() + used));
-    if (!step.ok()) return Corrupt("a zstandard block that is damaged: " + step.status().message());
+    if (!step.ok()) return CorruptBlock("a zstandard block that is damaged: " + step.status().message());
     bytes.remove_prefix(static_cast<size_t>(step->bytes_read));
     used += static_cast<size_t>(step->bytes_written);
     if (stream->IsFinished()) {
       if (bytes.empty()) break;
       ARROW_RETURN_NOT_OK(stream->Reset());
     } else if (step->bytes_read == 0 && step->bytes_written == 0) {
-      return Corrupt("a zstandard block that ends too early");
+      return CorruptBlock("a zstandard block that ends too early");
     }
   }
   out.resize(used);
@@ -80,26 +80,26 @@ Result<std::string> Unzstd(std::string_view bytes, size_t size_max) {
 // The block is raw snappy and then the CRC-32 of what it holds, big-endian.
 Result<std::string> Unsnappy(std::string_view bytes, size_t size_max) {
   constexpr size_t kCrcSize = 4;
-  if (bytes.size() <= kCrcSize) return Corrupt("a snappy block without its checksum");
+  if (bytes.size() <= kCrcSize) return CorruptBlock("a snappy block without its checksum");
   const std::string_view body = bytes.substr(0, bytes.size() - kCrcSize);
   // Raw snappy begins with the size of what it holds. It never gets more than 64 bytes out of 3.
   uint64_t claimed = 0;
   for (size_t at = 0, shift = 0;; ++at, shift += 7) {
-    if (at == body.size() || shift > 28) return Corrupt("a snappy block without a length");
+    if (at == body.size() || shift > 28) return CorruptBlock("a snappy block without a length");
     claimed |= static_cast<uint64_t>(static_cast<unsigned char>(body[at]) & 0x7f) << shift;
     if (static_cast<unsigned char>(body[at]) < 0x80) break;
   }
-  if (claimed > size_max || claimed > body.size() * 64) return Corrupt("a snappy block with an impossible length");
+  if (claimed > size_max || claimed > body.size() * 64) return CorruptBlock("a snappy block with an impossible length");
   ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::SNAPPY));
   std::string out(claimed, '\0');
   const auto size = codec->Decompress(static_cast<int64_t>(body.size()), reinterpret_cast<const uint8_t*>(body.data()),
                                       static_cast<int64_t>(out.size()), reinterpret_cast<uint8_t*>(out.data()));
-  if (!size.ok()) return Corrupt("a snappy block that is damaged: " + size.status().message());
-  if (*size != static_cast<int64_t>(out.size())) return Corrupt("a snappy block of another length than it says");
+  if (!size.ok()) return CorruptBlock("a snappy block that is damaged: " + size.status().message());
+  if (*size != static_cast<int64_t>(out.size())) return CorruptBlock("a snappy block of another length than it says");
   uint32_t expected = 0;
   for (const char byte : bytes.substr(body.size())) expected = expected << 8 | static_cast<unsigned char>(byte);
   if (crc32_z(0, reinterpret_cast<const Bytef*>(out.data()), out.size()) != expected) {
-    return Corrupt("a snappy block whose checksum does not fit");
+    return CorruptBlock("a snappy block whose checksum does not fit");
   }
   return out;
 }
@@ -127,7 +127,7 @@ Result<std::string> AvroDeflate(std::string_view bytes) {
 
 Result<std::string> AvroDecompress(std::string_view codec, std::string_view bytes, size_t size_max) {
   if (codec.empty() || codec == "null") {
-    if (bytes.size() > size_max) return Corrupt("a block beyond its limit");
+    if (bytes.size() > size_max) return CorruptBlock("a block beyond its limit");
     return std::string(bytes);
   }
   if (codec == "deflate") return Inflate(bytes, size_max);
@@ -137,7 +137,7 @@ Result<std::string> AvroDecompress(std::string_view codec, std::string_view byte
     return MakeError(ErrorKind::kUnsupported, fmt::format("Avro codec '{}'", codec),
                      "Rewrite the table's manifests with write.avro.compression-codec gzip.");
   }
-  return Corrupt(fmt::format("unknown Avro codec '{}'", codec.substr(0, 40)));
+  return CorruptBlock(fmt::format("unknown Avro codec '{}'", codec.substr(0, 40)));
 }
 
 }  // namespace calve::iceberg

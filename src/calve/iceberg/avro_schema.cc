@@ -13,7 +13,9 @@ namespace {
 // A manifest's schema has some fifty types; a wide partition spec adds a few. More is no manifest.
 constexpr size_t kTypesMax = 100'000;
 
-Status Corrupt(std::string message) { return MakeError(ErrorKind::kCorrupt, "avro schema: " + std::move(message)); }
+Status CorruptSchema(std::string message) {
+  return MakeError(ErrorKind::kCorrupt, "avro schema: " + std::move(message));
+}
 
 const std::map<std::string_view, AvroKind>& PrimitiveKinds() {
   static const std::map<std::string_view, AvroKind> kinds = {
@@ -36,13 +38,13 @@ class AvroSchemaParser {
   explicit AvroSchemaParser(AvroSchema& schema) : schema_(schema) {}
 
   Result<const AvroType*> Parse(const json& node, const std::string& space, int depth) {
-    if (depth > kAvroDepthMax) return Corrupt("nested too deeply");
-    if (schema_.types_.size() > kTypesMax) return Corrupt("too many types");
+    if (depth > kAvroDepthMax) return CorruptSchema("nested too deeply");
+    if (schema_.types_.size() > kTypesMax) return CorruptSchema("too many types");
     if (node.is_string()) return ParseName(node.get<std::string>(), space);
     if (node.is_array()) return ParseUnion(node, space, depth);
-    if (!node.is_object()) return Corrupt("a type is neither a name, an object nor a union");
+    if (!node.is_object()) return CorruptSchema("a type is neither a name, an object nor a union");
     const auto type = node.find("type");
-    if (type == node.end()) return Corrupt("an object without \"type\"");
+    if (type == node.end()) return CorruptSchema("an object without \"type\"");
     if (!type->is_string()) return Parse(*type, space, depth + 1);
     const std::string name = type->get<std::string>();
     if (name == "record" || name == "error") return ParseRecord(node, space, depth);
@@ -74,7 +76,7 @@ class AvroSchemaParser {
     if (primitive != PrimitiveKinds().end()) return Add(primitive->second);
     auto found = names_.find(FullName(name, space));
     if (found == names_.end()) found = names_.find(name);
-    if (found == names_.end()) return Corrupt("unknown type name '" + name + "'");
+    if (found == names_.end()) return CorruptSchema("unknown type name '" + name + "'");
     return found->second;
   }
 
@@ -82,7 +84,7 @@ class AvroSchemaParser {
   // referring to it; the last definition counts.
   Result<AvroType*> Named(const json& node, const std::string& space, AvroKind kind) {
     const std::string name = StringMember(node, "name");
-    if (name.empty()) return Corrupt("a named type without a name");
+    if (name.empty()) return CorruptSchema("a named type without a name");
     const std::string own = StringMember(node, "namespace");
     AvroType* type = Add(kind);
     last_full_name_ = FullName(name, own.empty() ? space : own);
@@ -94,7 +96,7 @@ class AvroSchemaParser {
     ARROW_ASSIGN_OR_RAISE(AvroType * type, Named(node, space, AvroKind::kFixed));
     const auto size = node.find("size");
     if (size == node.end() || !size->is_number_unsigned() || size->get<uint64_t>() > (1u << 30)) {
-      return Corrupt("a fixed without a size that fits");
+      return CorruptSchema("a fixed without a size that fits");
     }
     type->fixed_size = size->get<int64_t>();
     return type;
@@ -103,7 +105,7 @@ class AvroSchemaParser {
   Result<const AvroType*> ParseNested(const json& node, const char* member, AvroKind kind, const std::string& space,
                                       int depth) {
     const auto child = node.find(member);
-    if (child == node.end()) return Corrupt(std::string("a type without \"") + member + "\"");
+    if (child == node.end()) return CorruptSchema(std::string("a type without \"") + member + "\"");
     AvroType* type = Add(kind);
     ARROW_ASSIGN_OR_RAISE(const AvroType* parsed, Parse(*child, space, depth + 1));
     type->children.push_back(parsed);
@@ -123,10 +125,10 @@ class AvroSchemaParser {
     ARROW_ASSIGN_OR_RAISE(AvroType * record, Named(node, space, AvroKind::kRecord));
     const std::string inner = SpaceOf(last_full_name_);
     const auto fields = node.find("fields");
-    if (fields == node.end() || !fields->is_array()) return Corrupt("a record without fields");
+    if (fields == node.end() || !fields->is_array()) return CorruptSchema("a record without fields");
     for (const json& field : *fields) {
       const auto type = field.is_object() ? field.find("type") : field.end();
-      if (type == field.end()) return Corrupt("a field without a type");
+      if (type == field.end()) return CorruptSchema("a field without a type");
       AvroField parsed;
       parsed.name = StringMember(field, "name");
       const auto id = field.find("field-id");
@@ -145,7 +147,7 @@ class AvroSchemaParser {
 
 Result<AvroSchema> AvroSchema::Parse(std::string_view text) {
   const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded()) return Corrupt("no JSON");
+  if (parsed.is_discarded()) return CorruptSchema("no JSON");
   AvroSchema schema;
   ARROW_ASSIGN_OR_RAISE(schema.root_, AvroSchemaParser(schema).Parse(parsed, "", 0));
   return schema;

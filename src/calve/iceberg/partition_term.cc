@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "calve/base/text.h"
 #include "calve/iceberg/partition_spec.h"
 
 namespace calve::iceberg {
@@ -31,12 +32,6 @@ std::string_view Trim(std::string_view text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
   return text;
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
 }
 
 std::string Unquote(std::string_view text) {

@@ -22,7 +22,7 @@ struct NamedTransform {
   TransformKind kind;
 };
 
-constexpr NamedTransform kNames[] = {
+constexpr NamedTransform kTransformNames[] = {
     {"identity", TransformKind::kIdentity}, {"year", TransformKind::kYear}, {"month", TransformKind::kMonth},
     {"day", TransformKind::kDay},           {"hour", TransformKind::kHour}, {"void", TransformKind::kVoid},
 };
@@ -118,14 +118,14 @@ int32_t HashDouble(double value) {
 std::string Transform::ToString() const {
   if (kind == TransformKind::kBucket) return fmt::format("bucket[{}]", param);
   if (kind == TransformKind::kTruncate) return fmt::format("truncate[{}]", param);
-  for (const NamedTransform& named : kNames) {
+  for (const NamedTransform& named : kTransformNames) {
     if (named.kind == kind) return std::string(named.name);
   }
   return unknown;
 }
 
 Transform ParseTransform(std::string_view text) {
-  for (const NamedTransform& named : kNames) {
+  for (const NamedTransform& named : kTransformNames) {
     if (named.name == text) return {named.kind, 0, ""};
   }
   if (int buckets = Parameter(text, "bucket")) return {TransformKind::kBucket, buckets, ""};

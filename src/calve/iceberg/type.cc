@@ -15,7 +15,7 @@ struct NamedType {
 };
 
 // Types without parameters, as the spec spells them.
-constexpr NamedType kNames[] = {
+constexpr NamedType kTypeNames[] = {
     {"boolean", TypeId::kBoolean},
     {"int", TypeId::kInt},
     {"long", TypeId::kLong},
@@ -131,7 +131,7 @@ std::string Type::ToString() const {
     case TypeId::kMap:
       return fmt::format("map<{}, {}>", fields.at(0).type.ToString(), fields.at(1).type.ToString());
     default:
-      for (const NamedType& named : kNames) {
+      for (const NamedType& named : kTypeNames) {
         if (named.id == id) return std::string(named.name);
       }
       return "unknown";
@@ -151,7 +151,7 @@ bool operator==(const NestedField& a, const NestedField& b) {
 
 Result<Type> ParsePrimitiveType(std::string_view text) {
   std::string_view trimmed = Trim(text);
-  for (const NamedType& named : kNames) {
+  for (const NamedType& named : kTypeNames) {
     if (named.name == trimmed) return Type::Of(named.id);
   }
   if (auto arguments = Arguments(trimmed, "decimal", '(', ')')) {

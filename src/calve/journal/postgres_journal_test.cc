@@ -15,7 +15,7 @@ using postgres::PostgresServer;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr TimestampMicros kNow = 1'723'161'600'000'001;
+constexpr TimestampMicros kPostgresNow = 1'723'161'600'000'001;
 
 std::string NextUri() {
   PostgresServer* server = PostgresServer::Get();
@@ -49,12 +49,12 @@ constexpr const char* kWholeRow =
     "SELECT concat_ws('|', table_name, last_offload_timestamp, last_offload_max_sequence, last_offload_row_count, "
     "status, last_successful_run, last_run_duration_seconds, failure_count, last_error_message, created_at, updated_at)"
     " FROM offload_watermarks";
-const WatermarkRow kRow{"trades", kNow, 7, 5, "success", kNow + 1, 3, 0, ""};
+const WatermarkRow kPostgresRow{"trades", kPostgresNow, 7, 5, "success", kPostgresNow + 1, 3, 0, ""};
 
 TEST_F(PostgresJournalTest, WatermarkRowsStandInSqlAsDashboardsReadThem) {
   auto journal = OpenJournal(uri_).ValueOrDie();
-  ASSERT_TRUE(journal->WriteWatermark(kRow, kNow + 2).ok());
-  ASSERT_TRUE(journal->WriteFailure("trades", "oops", kNow + 3).ok());
+  ASSERT_TRUE(journal->WriteWatermark(kPostgresRow, kPostgresNow + 2).ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", "oops", kPostgresNow + 3).ok());
   EXPECT_EQ(Sql(std::string("SET TimeZone = 'UTC'; ") + kWholeRow),
             "trades|2024-08-09 00:00:00.000001+00|7|5|failed|2024-08-09 00:00:00.000002+00|3|1|oops|"
             "2024-08-09 00:00:00.000003+00|2024-08-09 00:00:00.000004+00");
@@ -107,22 +107,22 @@ TEST_P(ForeignWatermarks, AreUsedAsTheyAre) {
   auto journal = OpenJournal(uri_).ValueOrDie();
   auto adopted = journal->ReadWatermark("bronze_trades").ValueOrDie();
   ASSERT_TRUE(adopted.has_value());
-  EXPECT_EQ(adopted->last_offload_timestamp, kNow);
+  EXPECT_EQ(adopted->last_offload_timestamp, kPostgresNow);
   EXPECT_EQ(adopted->last_offload_max_sequence, 9000);
   EXPECT_EQ(adopted->status, "success");
   EXPECT_FALSE(adopted->last_successful_run.has_value());
   EXPECT_EQ(adopted->failure_count, 0);
 
-  WatermarkRow row = kRow;
+  WatermarkRow row = kPostgresRow;
   for (const char* table : {"bronze_trades", "other"}) {
     row.table_name = table;
-    ASSERT_TRUE(journal->WriteWatermark(row, kNow + 9).ok());
-    ASSERT_TRUE(journal->WriteWatermark(row, kNow + 9).ok());
-    Status failure = journal->WriteFailure(table, "oops", kNow + 9);
+    ASSERT_TRUE(journal->WriteWatermark(row, kPostgresNow + 9).ok());
+    ASSERT_TRUE(journal->WriteWatermark(row, kPostgresNow + 9).ok());
+    Status failure = journal->WriteFailure(table, "oops", kPostgresNow + 9);
     ASSERT_TRUE(failure.ok()) << failure.ToString();
     WatermarkRow read = journal->ReadWatermark(table).ValueOrDie().value();
-    EXPECT_EQ(read.last_offload_timestamp, kNow);
-    EXPECT_EQ(read.last_successful_run, kNow + 1);
+    EXPECT_EQ(read.last_offload_timestamp, kPostgresNow);
+    EXPECT_EQ(read.last_successful_run, kPostgresNow + 1);
     EXPECT_EQ(read.last_offload_row_count, 5);
     EXPECT_EQ(read.last_run_duration_seconds, 3);
     EXPECT_EQ(read.failure_count, 1);
@@ -175,7 +175,7 @@ TEST_F(PostgresJournalTest, AReadOnlyWatermarkTableSaysWhichGrantIsNeeded) {
   Sql("GRANT SELECT, INSERT, UPDATE ON offload_watermarks TO reader");
   auto journal = OpenJournal(theirs);
   ASSERT_TRUE(journal.ok()) << journal.status().ToString();
-  EXPECT_TRUE((*journal)->WriteWatermark(kRow, kNow).ok());
+  EXPECT_TRUE((*journal)->WriteWatermark(kPostgresRow, kPostgresNow).ok());
 }
 
 TEST_F(PostgresJournalTest, WithoutTheRightToCreateItSaysSo) {
@@ -194,7 +194,7 @@ TEST_F(PostgresJournalTest, WithoutTheRightToCreateItSaysSo) {
   Sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + Schema() + " TO guest");
   auto journal = OpenJournal(theirs);
   ASSERT_TRUE(journal.ok()) << journal.status().ToString();
-  EXPECT_TRUE((*journal)->StartRun(FullRun("r1", kNow)).ok());
+  EXPECT_TRUE((*journal)->StartRun(FullRun("r1", kPostgresNow)).ok());
   EXPECT_TRUE((*journal)->AcquireLease({"t", "a", "h", 1, 2, 0, 10}).ok());
   EXPECT_TRUE((*journal)->ReleaseLease("t", "a").ok());
 }
@@ -211,14 +211,14 @@ TEST_F(PostgresJournalTest, AReaderMakesNothingAndFindsNothing) {
 
 TEST_F(PostgresJournalTest, TablesThatWereDroppedAreMadeAnew) {
   auto journal = OpenJournal(uri_).ValueOrDie();
-  ASSERT_TRUE(journal->StartRun(FullRun("r1", kNow)).ok());
+  ASSERT_TRUE(journal->StartRun(FullRun("r1", kPostgresNow)).ok());
   for (const char* table :
        {"offload_watermarks", "calve_runs", "calve_leases", "calve_parts_seen", "calve_schema_version"}) {
     Sql(std::string("DROP TABLE ") + table);
-    EXPECT_TRUE(journal->FinishRun(FullRun("r1", kNow)).ok());
-    EXPECT_TRUE(journal->WriteFailure("t", "x", kNow).ok());
+    EXPECT_TRUE(journal->FinishRun(FullRun("r1", kPostgresNow)).ok());
+    EXPECT_TRUE(journal->WriteFailure("t", "x", kPostgresNow).ok());
     EXPECT_TRUE(journal->AcquireLease({"t", "a", "h", 1, 2, 0, 10}).ok());
-    EXPECT_TRUE(journal->WritePartsSeen("t", "s", "p", kNow).ok());
+    EXPECT_TRUE(journal->WritePartsSeen("t", "s", "p", kPostgresNow).ok());
     EXPECT_TRUE(OpenJournal(uri_).ok());
   }
   EXPECT_EQ(journal->LastRuns("", 10).ValueOrDie().size(), 1u);
@@ -236,14 +236,16 @@ TEST_F(PostgresJournalTest, AJournalOfANewerCalveIsRefused) {
 TEST_F(PostgresJournalTest, TheServersClockDecidesWhenALeaseEnds) {
   auto journal = OpenJournal(uri_).ValueOrDie();
   constexpr int64_t kYear = 365 * kMicrosPerDay;
-  ASSERT_TRUE(journal->AcquireLease({"t", "a", "h", 1, 2, kNow - kYear, kNow - kYear + 60'000'000}).ok());
-  Lease held = journal->AcquireLease({"t", "b", "h", 3, 4, kNow + kYear, kNow + kYear + 60'000'000}).ValueOrDie();
+  ASSERT_TRUE(
+      journal->AcquireLease({"t", "a", "h", 1, 2, kPostgresNow - kYear, kPostgresNow - kYear + 60'000'000}).ok());
+  Lease held = journal->AcquireLease({"t", "b", "h", 3, 4, kPostgresNow + kYear, kPostgresNow + kYear + 60'000'000})
+                   .ValueOrDie();
   EXPECT_EQ(held.holder, "a");
   EXPECT_NEAR(static_cast<double>(held.since), static_cast<double>(SystemClock().Now()), 5e6);
   EXPECT_NEAR(static_cast<double>(held.until - held.since), 60e6, 1e6);  // two looks at the server's clock
-  ASSERT_TRUE(journal->RenewLease("t", "a", kNow + kYear, kNow + kYear + 20'000).ValueOrDie());
+  ASSERT_TRUE(journal->RenewLease("t", "a", kPostgresNow + kYear, kPostgresNow + kYear + 20'000).ValueOrDie());
   std::this_thread::sleep_for(std::chrono::milliseconds(25));
-  EXPECT_EQ(journal->AcquireLease({"t", "b", "h", 3, 4, kNow, kNow + 1'000}).ValueOrDie().holder, "b");
+  EXPECT_EQ(journal->AcquireLease({"t", "b", "h", 3, 4, kPostgresNow, kPostgresNow + 1'000}).ValueOrDie().holder, "b");
 }
 
 TEST(OpenJournal, APasswordInAPostgresUriIsRefused) {

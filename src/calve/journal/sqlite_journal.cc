@@ -15,7 +15,7 @@ using sqlite::Transaction;
 
 constexpr int kBusyTimeoutMs = 5'000;
 
-constexpr const char* kRunColumns =
+constexpr const char* kSqliteRunColumns =
     "run_id, table_name, source, layer, status, started_at, finished_at, window_from, window_to, row_count, "
     "file_count, "
     "byte_count, snapshot_id, commit_id, error_message, host, pid";
@@ -96,25 +96,25 @@ Status SqliteJournal::WriteRun(const std::string& sql, const RunRecord& run) {
 }
 
 Status SqliteJournal::StartRun(const RunRecord& run) {
-  return WriteRun(fmt::format("INSERT INTO calve_runs({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kRunColumns),
-                  run);
+  return WriteRun(
+      fmt::format("INSERT INTO calve_runs({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kSqliteRunColumns), run);
 }
 
 Status SqliteJournal::FinishRun(const RunRecord& run) {
-  return WriteRun(
-      fmt::format("INSERT OR REPLACE INTO calve_runs({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kRunColumns),
-      run);
+  return WriteRun(fmt::format("INSERT OR REPLACE INTO calve_runs({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                              kSqliteRunColumns),
+                  run);
 }
 
 Result<std::vector<RunRecord>> SqliteJournal::LastRuns(const std::string& table, int count) {
   std::lock_guard lock(mutex_);
   ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
   // The rowid orders runs that began in the same microsecond.
-  ARROW_ASSIGN_OR_RAISE(
-      Statement select,
-      database->Prepare(fmt::format("SELECT {} FROM calve_runs {} ORDER BY started_at DESC, rowid DESC "
-                                    "LIMIT {}",
-                                    kRunColumns, table.empty() ? "" : "WHERE table_name = ?", count < 0 ? 0 : count)));
+  ARROW_ASSIGN_OR_RAISE(Statement select,
+                        database->Prepare(fmt::format(
+                            "SELECT {} FROM calve_runs {} ORDER BY started_at DESC, rowid DESC "
+                            "LIMIT {}",
+                            kSqliteRunColumns, table.empty() ? "" : "WHERE table_name = ?", count < 0 ? 0 : count)));
   if (!table.empty()) select.Bind(table);
   std::vector<RunRecord> runs;
   for (;;) {

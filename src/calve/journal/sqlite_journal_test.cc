@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-constexpr TimestampMicros kNow = 1'723'161'600'000'000;
+constexpr TimestampMicros kSqliteNow = 1'723'161'600'000'000;
 
 // A journal in a folder that is still to be made, removed at the end of the program.
 fs::path NextPath() {
@@ -35,10 +35,10 @@ TEST(SqliteJournal, ADeletedFileIsMadeAnew) {
   for (const char* also : {"", "-wal", "-shm"}) {
     fs::path path = NextPath();
     auto journal = OpenJournal(UriOf(path)).ValueOrDie();
-    ASSERT_TRUE(journal->StartRun(FullRun("r1", kNow)).ok());
+    ASSERT_TRUE(journal->StartRun(FullRun("r1", kSqliteNow)).ok());
     fs::remove(path);
     if (*also) fs::remove(path.string() + also);
-    ASSERT_TRUE(journal->FinishRun(FullRun("r1", kNow)).ok());
+    ASSERT_TRUE(journal->FinishRun(FullRun("r1", kSqliteNow)).ok());
     ASSERT_TRUE(fs::exists(path));
     EXPECT_EQ(OpenJournal(UriOf(path)).ValueOrDie()->LastRuns("", 10).ValueOrDie().size(), 1u);
     EXPECT_EQ(journal->LastRuns("", 10).ValueOrDie().size(), 1u);
@@ -48,10 +48,10 @@ TEST(SqliteJournal, ADeletedFileIsMadeAnew) {
 TEST(SqliteJournal, AFolderDeletedWithTheFileIsMadeAnew) {
   fs::path path = NextPath();
   auto journal = OpenJournal(UriOf(path)).ValueOrDie();
-  ASSERT_TRUE(journal->WriteFailure("t", "x", kNow).ok());
+  ASSERT_TRUE(journal->WriteFailure("t", "x", kSqliteNow).ok());
   fs::remove_all(path.parent_path());
   EXPECT_FALSE(journal->ReadWatermark("t").ValueOrDie().has_value());
-  ASSERT_TRUE(journal->WriteFailure("t", "x", kNow).ok());
+  ASSERT_TRUE(journal->WriteFailure("t", "x", kSqliteNow).ok());
   EXPECT_EQ(journal->ReadWatermark("t").ValueOrDie()->failure_count, 1);
 }
 
@@ -59,12 +59,12 @@ TEST(SqliteJournal, AFolderDeletedWithTheFileIsMadeAnew) {
 TEST(SqliteJournal, ClosingADeletedJournalLeavesItsSuccessorAlone) {
   fs::path path = NextPath();
   auto old = OpenJournal(UriOf(path)).ValueOrDie();
-  ASSERT_TRUE(old->StartRun(FullRun("old", kNow)).ok());
+  ASSERT_TRUE(old->StartRun(FullRun("old", kSqliteNow)).ok());
   fs::remove(path);
   auto successor = OpenJournal(UriOf(path)).ValueOrDie();
-  ASSERT_TRUE(successor->StartRun(FullRun("new", kNow)).ok());
+  ASSERT_TRUE(successor->StartRun(FullRun("new", kSqliteNow)).ok());
   old.reset();
-  ASSERT_TRUE(successor->FinishRun(FullRun("new", kNow)).ok());
+  ASSERT_TRUE(successor->FinishRun(FullRun("new", kSqliteNow)).ok());
   successor.reset();
   auto runs = OpenJournal(UriOf(path)).ValueOrDie()->LastRuns("", 10).ValueOrDie();
   ASSERT_EQ(runs.size(), 1u);
@@ -74,8 +74,10 @@ TEST(SqliteJournal, ClosingADeletedJournalLeavesItsSuccessorAlone) {
 TEST(SqliteJournal, WatermarkRowsStandInSqlAsDashboardsReadThem) {
   fs::path path = NextPath();
   auto journal = OpenJournal(UriOf(path)).ValueOrDie();
-  ASSERT_TRUE(journal->WriteWatermark({"trades", kNow + 1, 7, 5, "success", kNow + 2, 3, 0, ""}, kNow + 3).ok());
-  ASSERT_TRUE(journal->WriteFailure("trades", "oops", kNow + 4).ok());
+  ASSERT_TRUE(
+      journal->WriteWatermark({"trades", kSqliteNow + 1, 7, 5, "success", kSqliteNow + 2, 3, 0, ""}, kSqliteNow + 3)
+          .ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", "oops", kSqliteNow + 4).ok());
   auto database = sqlite::Database::Open(path, 1000).ValueOrDie();
   auto select = database
                     .Prepare(
@@ -106,7 +108,7 @@ TEST(SqliteJournal, WhatIsNoJournalIsCorruptAndLeftAlone) {
 TEST(SqliteJournal, AnOddEntryIsCorruptNotACrash) {
   fs::path path = NextPath();
   auto journal = OpenJournal(UriOf(path)).ValueOrDie();
-  ASSERT_TRUE(journal->WriteFailure("t", "x", kNow).ok());
+  ASSERT_TRUE(journal->WriteFailure("t", "x", kSqliteNow).ok());
   auto database = sqlite::Database::Open(path, 1000).ValueOrDie();
   ASSERT_TRUE(database.Execute("UPDATE offload_watermarks SET last_offload_timestamp = 'yesterday'").ok());
   EXPECT_EQ(KindOf(journal->ReadWatermark("t").status()), ErrorKind::kCorrupt);
@@ -125,14 +127,14 @@ TEST(SqliteJournal, AJournalOfANewerCalveIsRefused) {
 TEST(SqliteJournal, AnOlderSchemaGetsWhatItLacks) {
   fs::path path = NextPath();
   auto old = OpenJournal(UriOf(path)).ValueOrDie();
-  ASSERT_TRUE(old->WriteFailure("trades", "kept", kNow).ok());
+  ASSERT_TRUE(old->WriteFailure("trades", "kept", kSqliteNow).ok());
   {
     auto raw = sqlite::Database::Open(path, 1'000).ValueOrDie();
     ASSERT_TRUE(raw.Execute("DROP TABLE calve_leases").ok());
     ASSERT_TRUE(raw.Execute("UPDATE calve_schema_version SET version = 1").ok());
   }
   auto journal = OpenJournal(UriOf(path)).ValueOrDie();
-  EXPECT_TRUE(journal->AcquireLease({"t", "a", "h", 1, 2, kNow, kNow + 1}).ok());
+  EXPECT_TRUE(journal->AcquireLease({"t", "a", "h", 1, 2, kSqliteNow, kSqliteNow + 1}).ok());
   EXPECT_EQ(journal->ReadWatermark("trades").ValueOrDie()->last_error_message, "kept");
 }
 
@@ -151,7 +153,8 @@ TEST(SqliteJournal, OpeningIsQuick) {
   fs::path path = NextPath();
   OpenJournal(UriOf(path)).ValueOrDie();
   auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(OpenJournal(UriOf(path)).ValueOrDie()->WriteFailure("t", "x", kNow).ok());
+  for (int i = 0; i < 10; ++i)
+    ASSERT_TRUE(OpenJournal(UriOf(path)).ValueOrDie()->WriteFailure("t", "x", kSqliteNow).ok());
   double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count() / 10;
   RecordProperty("open_and_write_us", static_cast<int>(ms * 1000));
   EXPECT_LT(ms, 50) << "it syncs where it need not";  // far above the usual millisecond: the machine may be busy

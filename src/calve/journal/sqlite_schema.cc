@@ -7,7 +7,7 @@
 namespace calve::journal {
 namespace {
 
-constexpr const char* kTables = R"(
+constexpr const char* kTableStatements = R"(
 CREATE TABLE IF NOT EXISTS offload_watermarks(
   table_name TEXT PRIMARY KEY,
   last_offload_timestamp TEXT NOT NULL,
@@ -92,7 +92,7 @@ Status PrepareJournal(sqlite::Database& database) {
     ARROW_ASSIGN_OR_RAISE(version, SchemaVersion(database));  // another process may have been first
     if (!version || *version < kJournalSchemaVersion) {
       // From versions 1 (without leases) and 2 (without parts seen) as well: tables were only ever added.
-      ARROW_RETURN_NOT_OK(database.Execute(kTables));
+      ARROW_RETURN_NOT_OK(database.Execute(kTableStatements));
       ARROW_RETURN_NOT_OK(database.Execute(
           fmt::format("INSERT INTO calve_schema_version(version) VALUES ({})", kJournalSchemaVersion).c_str()));
       ARROW_RETURN_NOT_OK(transaction.Commit());

@@ -34,7 +34,7 @@ RunRecord FullRun(const std::string& run_id, TimestampMicros started_at) {
 
 namespace {
 
-constexpr TimestampMicros kNow = 1'723'161'600'000'001;
+constexpr TimestampMicros kConformanceNow = 1'723'161'600'000'001;
 
 void ExpectSame(const RunRecord& a, const RunRecord& b) {
   EXPECT_EQ(a.run_id, b.run_id);
@@ -62,13 +62,13 @@ TEST_P(JournalConformance, ARunIsStartedAndFinished) {
   run.run_id = "r1";
   run.table = "cold.trades";
   run.status = "running";
-  run.started_at = kNow;
+  run.started_at = kConformanceNow;
   ASSERT_TRUE(journal->StartRun(run).ok());
   auto started = journal->LastRuns("", 10).ValueOrDie();
   ASSERT_EQ(started.size(), 1u);
   ExpectSame(started[0], run);
   EXPECT_FALSE(started[0].finished_at.has_value());
-  RunRecord finished = FullRun("r1", kNow);
+  RunRecord finished = FullRun("r1", kConformanceNow);
   ASSERT_TRUE(journal->FinishRun(finished).ok());
   auto runs = Open()->LastRuns("", 10).ValueOrDie();  // another connection sees it
   ASSERT_EQ(runs.size(), 1u);
@@ -77,20 +77,20 @@ TEST_P(JournalConformance, ARunIsStartedAndFinished) {
 
 TEST_P(JournalConformance, AFinishedRunThatWasNeverStartedIsInserted) {
   auto journal = Open();
-  ASSERT_TRUE(journal->FinishRun(FullRun("r1", kNow)).ok());
+  ASSERT_TRUE(journal->FinishRun(FullRun("r1", kConformanceNow)).ok());
   ASSERT_EQ(journal->LastRuns("cold.trades", 1).ValueOrDie().size(), 1u);
 }
 
 TEST_P(JournalConformance, ARunIsStartedOnce) {
   auto journal = Open();
-  ASSERT_TRUE(journal->StartRun(FullRun("r1", kNow)).ok());
-  EXPECT_EQ(KindOf(journal->StartRun(FullRun("r1", kNow))), ErrorKind::kAlreadyExists);
+  ASSERT_TRUE(journal->StartRun(FullRun("r1", kConformanceNow)).ok());
+  EXPECT_EQ(KindOf(journal->StartRun(FullRun("r1", kConformanceNow))), ErrorKind::kAlreadyExists);
 }
 
 TEST_P(JournalConformance, LastRunsAreTheNewestOfOneTableOrOfAll) {
   auto journal = Open();
   for (int i = 0; i < 5; ++i) {
-    RunRecord run = FullRun("r" + std::to_string(i), kNow + (i * 3 % 5) * kMicrosPerSecond);
+    RunRecord run = FullRun("r" + std::to_string(i), kConformanceNow + (i * 3 % 5) * kMicrosPerSecond);
     run.table = i % 2 ? "cold.a" : "cold.b'c";
     ASSERT_TRUE(journal->StartRun(run).ok());
   }
@@ -109,20 +109,21 @@ TEST_P(JournalConformance, LastRunsAreTheNewestOfOneTableOrOfAll) {
 TEST_P(JournalConformance, TheWatermarkRowIsWrittenAndOverwritten) {
   auto journal = Open();
   EXPECT_FALSE(journal->ReadWatermark("trades").ValueOrDie().has_value());
-  WatermarkRow row{"trades", kNow - 1, std::numeric_limits<int64_t>::max(), 12, "success", kNow, 7, 0, ""};
-  ASSERT_TRUE(journal->WriteWatermark(row, kNow).ok());
-  row.last_offload_timestamp = kNow + 5;
+  WatermarkRow row{
+      "trades", kConformanceNow - 1, std::numeric_limits<int64_t>::max(), 12, "success", kConformanceNow, 7, 0, ""};
+  ASSERT_TRUE(journal->WriteWatermark(row, kConformanceNow).ok());
+  row.last_offload_timestamp = kConformanceNow + 5;
   row.last_offload_row_count = 13;
   row.last_error_message = "was: 'x'";
-  ASSERT_TRUE(journal->WriteWatermark(row, kNow + 1).ok());
+  ASSERT_TRUE(journal->WriteWatermark(row, kConformanceNow + 1).ok());
   auto read = Open()->ReadWatermark("trades").ValueOrDie();
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->table_name, "trades");
-  EXPECT_EQ(read->last_offload_timestamp, kNow + 5);
+  EXPECT_EQ(read->last_offload_timestamp, kConformanceNow + 5);
   EXPECT_EQ(read->last_offload_max_sequence, std::numeric_limits<int64_t>::max());
   EXPECT_EQ(read->last_offload_row_count, 13);
   EXPECT_EQ(read->status, "success");
-  EXPECT_EQ(read->last_successful_run, kNow);
+  EXPECT_EQ(read->last_successful_run, kConformanceNow);
   EXPECT_EQ(read->last_run_duration_seconds, 7);
   EXPECT_EQ(read->failure_count, 0);
   EXPECT_EQ(read->last_error_message, "was: 'x'");
@@ -130,48 +131,50 @@ TEST_P(JournalConformance, TheWatermarkRowIsWrittenAndOverwritten) {
 
 TEST_P(JournalConformance, AWindowWithoutRowsLeavesTheMaximumSequenceAsItWas) {
   auto journal = Open();
-  WatermarkRow row{"trades", kNow, std::nullopt, 0, "success", kNow, 7, 0, ""};
-  ASSERT_TRUE(journal->WriteWatermark(row, kNow).ok());
+  WatermarkRow row{"trades", kConformanceNow, std::nullopt, 0, "success", kConformanceNow, 7, 0, ""};
+  ASSERT_TRUE(journal->WriteWatermark(row, kConformanceNow).ok());
   EXPECT_EQ(journal->ReadWatermark("trades").ValueOrDie()->last_offload_max_sequence, 0);
   row.last_offload_max_sequence = 41;
-  ASSERT_TRUE(journal->WriteWatermark(row, kNow + 1).ok());
+  ASSERT_TRUE(journal->WriteWatermark(row, kConformanceNow + 1).ok());
   row.last_offload_max_sequence.reset();
-  row.last_offload_timestamp = kNow + 2;
-  ASSERT_TRUE(journal->WriteWatermark(row, kNow + 2).ok());
+  row.last_offload_timestamp = kConformanceNow + 2;
+  ASSERT_TRUE(journal->WriteWatermark(row, kConformanceNow + 2).ok());
   auto read = journal->ReadWatermark("trades").ValueOrDie();
   EXPECT_EQ(read->last_offload_max_sequence, 41);
-  EXPECT_EQ(read->last_offload_timestamp, kNow + 2);
+  EXPECT_EQ(read->last_offload_timestamp, kConformanceNow + 2);
 }
 
 // The message of an error may quote what was read, whatever that is.
 TEST_P(JournalConformance, AMessageMayHoldAnyBytes) {
   auto journal = Open();
   using namespace std::string_literals;
-  RunRecord run = FullRun("r1", kNow);
+  RunRecord run = FullRun("r1", kConformanceNow);
   run.error = "price \xff\xfe of \0 row"s;
   ASSERT_TRUE(journal->FinishRun(run).ok());
-  ASSERT_TRUE(journal->WriteFailure("trades", run.error, kNow).ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", run.error, kConformanceNow).ok());
   EXPECT_THAT(journal->LastRuns("", 1).ValueOrDie().at(0).error, ::testing::StartsWith("price "));
   EXPECT_THAT(journal->ReadWatermark("trades").ValueOrDie()->last_error_message, ::testing::StartsWith("price "));
 }
 
 TEST_P(JournalConformance, AFailureIsCountedAndLeavesTheWatermarkAlone) {
   auto journal = Open();
-  ASSERT_TRUE(journal->WriteWatermark({"trades", kNow, 9, 12, "success", kNow, 7, 0, ""}, kNow).ok());
-  ASSERT_TRUE(journal->WriteFailure("trades", "no route", kNow + 1).ok());
-  ASSERT_TRUE(journal->WriteFailure("trades", "no route again", kNow + 2).ok());
+  ASSERT_TRUE(
+      journal->WriteWatermark({"trades", kConformanceNow, 9, 12, "success", kConformanceNow, 7, 0, ""}, kConformanceNow)
+          .ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", "no route", kConformanceNow + 1).ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", "no route again", kConformanceNow + 2).ok());
   WatermarkRow row = journal->ReadWatermark("trades").ValueOrDie().value();
   EXPECT_EQ(row.status, "failed");
   EXPECT_EQ(row.failure_count, 2);
   EXPECT_EQ(row.last_error_message, "no route again");
-  EXPECT_EQ(row.last_offload_timestamp, kNow);
+  EXPECT_EQ(row.last_offload_timestamp, kConformanceNow);
   EXPECT_EQ(row.last_offload_max_sequence, 9);
-  EXPECT_EQ(row.last_successful_run, kNow);
+  EXPECT_EQ(row.last_successful_run, kConformanceNow);
 }
 
 TEST_P(JournalConformance, ATableThatNeverSucceededHasTheEpochAsItsWatermark) {
   auto journal = Open();
-  ASSERT_TRUE(journal->WriteFailure("new", "no such column", kNow).ok());
+  ASSERT_TRUE(journal->WriteFailure("new", "no such column", kConformanceNow).ok());
   WatermarkRow row = journal->ReadWatermark("new").ValueOrDie().value();
   EXPECT_EQ(row.status, "failed");
   EXPECT_EQ(row.failure_count, 1);
@@ -181,22 +184,24 @@ TEST_P(JournalConformance, ATableThatNeverSucceededHasTheEpochAsItsWatermark) {
 
 TEST_P(JournalConformance, AStatusAloneLeavesEverythingElse) {
   auto journal = Open();
-  ASSERT_TRUE(journal->WriteStatus("new", "running", kNow).ok());
+  ASSERT_TRUE(journal->WriteStatus("new", "running", kConformanceNow).ok());
   WatermarkRow row = journal->ReadWatermark("new").ValueOrDie().value();
   EXPECT_EQ(row.status, "running");
   EXPECT_EQ(row.last_offload_timestamp, 0);
   EXPECT_EQ(row.failure_count, 0);
   EXPECT_FALSE(row.last_successful_run.has_value());
-  ASSERT_TRUE(journal->WriteWatermark({"trades", kNow, 9, 12, "success", kNow, 7, 0, ""}, kNow).ok());
-  ASSERT_TRUE(journal->WriteFailure("trades", "no route", kNow + 1).ok());
-  ASSERT_TRUE(journal->WriteStatus("trades", "running", kNow + 2).ok());
+  ASSERT_TRUE(
+      journal->WriteWatermark({"trades", kConformanceNow, 9, 12, "success", kConformanceNow, 7, 0, ""}, kConformanceNow)
+          .ok());
+  ASSERT_TRUE(journal->WriteFailure("trades", "no route", kConformanceNow + 1).ok());
+  ASSERT_TRUE(journal->WriteStatus("trades", "running", kConformanceNow + 2).ok());
   row = journal->ReadWatermark("trades").ValueOrDie().value();
   EXPECT_EQ(row.status, "running");
   EXPECT_EQ(row.failure_count, 1);
   EXPECT_EQ(row.last_error_message, "no route");
-  EXPECT_EQ(row.last_offload_timestamp, kNow);
+  EXPECT_EQ(row.last_offload_timestamp, kConformanceNow);
   EXPECT_EQ(row.last_offload_max_sequence, 9);
-  EXPECT_EQ(row.last_successful_run, kNow);
+  EXPECT_EQ(row.last_successful_run, kConformanceNow);
 }
 
 constexpr int kLong = 60'000;
@@ -266,9 +271,9 @@ TEST_P(JournalConformance, OfThreadsThatWantALeaseOneGetsIt) {
 TEST_P(JournalConformance, PartsSeenAreThoseOfOneSourceOfOneTable) {
   auto journal = Open();
   EXPECT_EQ(journal->ReadPartsSeen("cold.trades", "k2.trades a").ValueOrDie(), std::nullopt);
-  ASSERT_TRUE(journal->WritePartsSeen("cold.trades", "k2.trades a", "one", kNow).ok());
-  ASSERT_TRUE(journal->WritePartsSeen("cold.trades", "k2.trades a", "two", kNow + 1).ok());
-  ASSERT_TRUE(journal->WritePartsSeen("cold.other", "k2.other c", "three", kNow).ok());
+  ASSERT_TRUE(journal->WritePartsSeen("cold.trades", "k2.trades a", "one", kConformanceNow).ok());
+  ASSERT_TRUE(journal->WritePartsSeen("cold.trades", "k2.trades a", "two", kConformanceNow + 1).ok());
+  ASSERT_TRUE(journal->WritePartsSeen("cold.other", "k2.other c", "three", kConformanceNow).ok());
   auto again = Open();
   EXPECT_EQ(again->ReadPartsSeen("cold.trades", "k2.trades a").ValueOrDie(), "two");
   // A table that was made anew counts its blocks from the beginning.
@@ -281,8 +286,8 @@ TEST_P(JournalConformance, ThreadsShareOneJournal) {
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 20; ++i) {
-        EXPECT_TRUE(journal->FinishRun(FullRun(std::to_string(t) + "-" + std::to_string(i), kNow + i)).ok());
-        EXPECT_TRUE(journal->WriteFailure("trades", "x", kNow).ok());
+        EXPECT_TRUE(journal->FinishRun(FullRun(std::to_string(t) + "-" + std::to_string(i), kConformanceNow + i)).ok());
+        EXPECT_TRUE(journal->WriteFailure("trades", "x", kConformanceNow).ok());
       }
     });
   }
@@ -315,9 +320,9 @@ TEST_P(JournalConformance, ProcessesShareOneJournal) {
     if (!journal.ok()) fprintf(stderr, "%s\n", journal.status().ToString().c_str());
     if (!journal.ok()) return 1;
     for (int i = 0; i < 25; ++i) {
-      RunRecord run = FullRun(std::to_string(p) + "-" + std::to_string(i), kNow + i);
+      RunRecord run = FullRun(std::to_string(p) + "-" + std::to_string(i), kConformanceNow + i);
       if (!(*journal)->StartRun(run).ok() || !(*journal)->FinishRun(run).ok()) return 2;
-      if (!(*journal)->WriteFailure("trades", "x", kNow).ok()) return 3;
+      if (!(*journal)->WriteFailure("trades", "x", kConformanceNow).ok()) return 3;
     }
     return 0;
   });

@@ -8,16 +8,16 @@ namespace {
 using storage::FileInfo;
 
 constexpr int64_t kNow = 1'700'000'000'000;
-constexpr int64_t kDay = 86'400'000;
+constexpr int64_t kOrphansDay = 86'400'000;
 const std::vector<std::string> kRoots = {"file:///w/t/data", "file:///w/t/metadata"};
 
-FileInfo Old(const std::string& location) { return {location, 10, kNow - 30 * kDay}; }
+FileInfo Old(const std::string& location) { return {location, 10, kNow - 30 * kOrphansDay}; }
 
 std::vector<std::string> OrphansOf(const std::vector<FileInfo>& files, const std::vector<std::string>& referenced) {
   References references;
   for (const std::string& location : referenced) references.Add(location);
   std::vector<std::string> orphans;
-  for (const FileInfo& file : FindOrphans(files, kRoots, references, {kNow, 3 * kDay}).orphans) {
+  for (const FileInfo& file : FindOrphans(files, kRoots, references, {kNow, 3 * kOrphansDay}).orphans) {
     orphans.push_back(file.location);
   }
   return orphans;
@@ -58,10 +58,10 @@ TEST(FindOrphans, LeavesAloneWhatARunningCommitMayOwn) {
   const auto aged = [](const char* name, int64_t mtime) {
     return FileInfo{std::string("/w/t/data/") + name, 1, mtime};
   };
-  const std::vector<FileInfo> files = {aged("limit", kNow - 3 * kDay), aged("old", kNow - 3 * kDay - 1),
-                                       aged("new", kNow), aged("future", kNow + kDay), aged("unknown", 0)};
+  const std::vector<FileInfo> files = {aged("limit", kNow - 3 * kOrphansDay), aged("old", kNow - 3 * kOrphansDay - 1),
+                                       aged("new", kNow), aged("future", kNow + kOrphansDay), aged("unknown", 0)};
   EXPECT_EQ(OrphansOf(files, {}), (std::vector<std::string>{"/w/t/data/old"}));
-  const OrphanPlan plan = FindOrphans(files, kRoots, {}, {kNow, 3 * kDay});
+  const OrphanPlan plan = FindOrphans(files, kRoots, {}, {kNow, 3 * kOrphansDay});
   EXPECT_EQ(plan.young, 3);
   EXPECT_EQ(plan.left_alone, 1);
   EXPECT_EQ(plan.listed, 5);

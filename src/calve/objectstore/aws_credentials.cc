@@ -10,7 +10,7 @@ namespace calve::objectstore {
 namespace {
 
 // Keys are renewed so long before they end; where that fails they are used as long as they last.
-constexpr int64_t kRenewBeforeMs = 5 * 60 * 1000;
+constexpr int64_t kKeysRenewBeforeMs = 5 * 60 * 1000;
 constexpr int64_t kLoadEveryMs = 20 * 1000;
 constexpr int kRolesMax = 5;  // that name each other as their source
 
@@ -155,7 +155,7 @@ Result<AwsCredentials> AwsCredentialChain::Load() const {
 Result<AwsCredentials> AwsCredentialChain::Get() {
   std::lock_guard lock(mutex_);
   const int64_t now_ms = clock_.Now() / 1000;
-  if (cached_ && !IsDue(*cached_, kRenewBeforeMs)) return *cached_;
+  if (cached_ && !IsDue(*cached_, kKeysRenewBeforeMs)) return *cached_;
   if (cached_ && !IsDue(*cached_, 0) && now_ms < next_load_ms_) return *cached_;
   next_load_ms_ = now_ms + kLoadEveryMs;
   auto loaded = Load();

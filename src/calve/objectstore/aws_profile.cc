@@ -9,22 +9,12 @@
 #include <fstream>
 #include <iterator>
 
+#include "calve/base/text.h"
+
 namespace calve::objectstore {
 namespace {
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r'; }
-
-std::string_view Trimmed(std::string_view text) {
-  while (!text.empty() && IsSpace(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsSpace(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 // The profile's name in "[profile name]"; empty for sections of other kinds (sso-session, services).
 std::string SectionName(std::string_view line, bool config) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "calve/base/small_file.h"
+#include "calve/base/text.h"
 #include "calve/http/http_date.h"
 #include "calve/http/percent_encoding.h"
 #include "calve/http/sigv4.h"
@@ -18,22 +19,10 @@ namespace calve::objectstore {
 namespace {
 
 constexpr const char* kScope = "https://storage.azure.com/.default";
-constexpr const char* kInstanceHost = "http://169.254.169.254";
+constexpr const char* kAzureInstanceHost = "http://169.254.169.254";
 constexpr const char* kRemedy =
     "Set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, a client's AZURE_TENANT_ID, AZURE_CLIENT_ID and "
     "AZURE_CLIENT_SECRET, or give the machine an identity; a public container is read with --store-anonymous.";
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
-
-std::string_view Trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
 
 // The places that give tokens.
 struct Entra {
@@ -90,7 +79,7 @@ struct Entra {
 
   Result<std::optional<AccessToken>> FromMachine(std::string* why) const {
     std::string host = environment("AZURE_POD_IDENTITY_AUTHORITY_HOST");
-    if (host.empty()) host = kInstanceHost;
+    if (host.empty()) host = kAzureInstanceHost;
     while (host.ends_with('/')) host.pop_back();
     KeyCall call;
     call.url =

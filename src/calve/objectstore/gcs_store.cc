@@ -8,6 +8,7 @@
 
 #include "calve/base/random.h"
 #include "calve/http/percent_encoding.h"
+#include "calve/objectstore/json_text.h"
 
 namespace calve::objectstore {
 namespace {
@@ -20,15 +21,9 @@ constexpr int kResendsMax = 8;
 
 Json ParseJson(const std::string& text) { return Json::parse(text, nullptr, /*allow_exceptions=*/false); }
 
-std::string TextOf(const Json& json, const char* name) {
-  if (!json.is_object()) return "";
-  const auto found = json.find(name);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 // Google writes 64-bit numbers as text.
 Result<int64_t> NumberOf(const Json& json, const char* name, const std::string& location) {
-  const std::string text = TextOf(json, name);
+  const std::string text = JsonText(json, name);
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (!text.empty() && error == std::errc() && end == text.data() + text.size()) return value;
@@ -38,7 +33,7 @@ Result<int64_t> NumberOf(const Json& json, const char* name, const std::string& 
 std::string MessageIn(const http::HttpResponse& response) {
   const Json json = ParseJson(response.body);
   const auto error = json.is_object() ? json.find("error") : json.end();
-  if (json.is_object() && error != json.end() && error->is_object()) return TextOf(*error, "message");
+  if (json.is_object() && error != json.end() && error->is_object()) return JsonText(*error, "message");
   return response.body.size() < 200 ? response.body : "";
 }
 
@@ -153,8 +148,9 @@ Result<ObjectHead> GcsStore::Head(const ObjectName& name) {
   const Json json = ParseJson(response.body);
   ObjectHead head;
   ARROW_ASSIGN_OR_RAISE(head.size, NumberOf(json, "size", name.location));
-  head.etag = TextOf(json, "generation");
-  if (const auto metadata = json.find("metadata"); metadata != json.end()) head.write_id = TextOf(*metadata, kWriteId);
+  head.etag = JsonText(json, "generation");
+  if (const auto metadata = json.find("metadata"); metadata != json.end())
+    head.write_id = JsonText(*metadata, kWriteId);
   return head;
 }
 
@@ -229,16 +225,16 @@ Result<ListedPage> GcsStore::List(const ObjectName& prefix, bool folders, const 
   ListedPage listed;
   for (const Json& item : json.value("items", Json::array())) {
     ListedObject object;
-    object.key = TextOf(item, "name");
+    object.key = JsonText(item, "name");
     ARROW_ASSIGN_OR_RAISE(object.size, NumberOf(item, "size", prefix.location));
-    ARROW_ASSIGN_OR_RAISE(const TimestampMicros updated, ParseTimestamp(TextOf(item, "updated")));
+    ARROW_ASSIGN_OR_RAISE(const TimestampMicros updated, ParseTimestamp(JsonText(item, "updated")));
     object.mtime_ms = updated / 1000;
     listed.objects.push_back(std::move(object));
   }
   for (const Json& folder : json.value("prefixes", Json::array())) {
     if (folder.is_string()) listed.prefixes.push_back(folder.get<std::string>());
   }
-  listed.next = TextOf(json, "nextPageToken");
+  listed.next = JsonText(json, "nextPageToken");
   return listed;
 }
 

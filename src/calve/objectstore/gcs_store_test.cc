@@ -18,7 +18,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const ObjectName kName{"bucket", "a b/c", "gs://bucket/a b/c"};
+const ObjectName kGcsName{"bucket", "a b/c", "gs://bucket/a b/c"};
 
 std::string NewPrivateKey() {
   EVP_PKEY* key = EVP_RSA_gen(2048);
@@ -60,7 +60,7 @@ TEST_F(GcsStoreTest, ErrorsSayWhatToDo) {
     http::TestingHttpServer server([&](const http::SeenRequest&, http::HttpAnswer& answer) {
       answer.Whole(c.status, "{\"error\":{\"code\":1,\"message\":\"" + c.message + "\"}}");
     });
-    const Status status = Store(server)->Get(kName).status();
+    const Status status = Store(server)->Get(kGcsName).status();
     EXPECT_EQ(KindOf(status), c.kind) << status.ToString();
     EXPECT_THAT(RemedyOf(status), HasSubstr(c.remedy));
     EXPECT_THAT(MessageOf(status), HasSubstr("gs://bucket/a b/c"));
@@ -70,9 +70,9 @@ TEST_F(GcsStoreTest, ErrorsSayWhatToDo) {
 TEST_F(GcsStoreTest, WhatIsLostInACreationIsUnknown) {
   http::TestingHttpServer server(
       [](const http::SeenRequest&, http::HttpAnswer& answer) { answer.Whole(503, "backend error"); });
-  EXPECT_EQ(KindOf(Store(server)->Put(kName, arrow::Buffer::FromString("x"), {true, "id"})),
+  EXPECT_EQ(KindOf(Store(server)->Put(kGcsName, arrow::Buffer::FromString("x"), {true, "id"})),
             ErrorKind::kUnknownOutcome);
-  EXPECT_EQ(KindOf(Store(server)->Get(kName).status()), ErrorKind::kRetry);
+  EXPECT_EQ(KindOf(Store(server)->Get(kGcsName).status()), ErrorKind::kRetry);
 }
 
 TEST_F(GcsStoreTest, AServiceAccountsKeyIsExchangedForATokenOnce) {
@@ -99,8 +99,8 @@ TEST_F(GcsStoreTest, AServiceAccountsKeyIsExchangedForATokenOnce) {
   };
   std::shared_ptr<TokenSource> source = GoogleTokens(environment, "", stop_, clock_);
   auto store = Store(google, source);
-  ASSERT_TRUE(store->Get(kName).ok()) << "the first token has expired and is renewed";
-  ASSERT_TRUE(store->Get(kName).ok());
+  ASSERT_TRUE(store->Get(kGcsName).ok()) << "the first token has expired and is renewed";
+  ASSERT_TRUE(store->Get(kGcsName).ok());
   EXPECT_EQ(tokens, 2);
   EXPECT_THAT(google.seen()[0].body, HasSubstr("assertion=ey"));
 }
@@ -142,10 +142,10 @@ TEST_F(GcsStoreTest, AResumableUploadGoesOnWhereTheStoreIs) {
     }
   });
   auto store = Store(server);
-  const std::string upload = store->BeginUpload(kName, {true, "id"}).ValueOrDie();
-  ASSERT_TRUE(store->UploadPart(kName, upload, 1, arrow::Buffer::FromString(std::string(512 << 10, 'x'))).ok());
-  ASSERT_TRUE(store->UploadPart(kName, upload, 2, arrow::Buffer::FromString("end")).ok());
-  ASSERT_TRUE(store->CompleteUpload(kName, upload, {"1", "2"}, {true, "id"}).ok());
+  const std::string upload = store->BeginUpload(kGcsName, {true, "id"}).ValueOrDie();
+  ASSERT_TRUE(store->UploadPart(kGcsName, upload, 1, arrow::Buffer::FromString(std::string(512 << 10, 'x'))).ok());
+  ASSERT_TRUE(store->UploadPart(kGcsName, upload, 2, arrow::Buffer::FromString("end")).ok());
+  ASSERT_TRUE(store->CompleteUpload(kGcsName, upload, {"1", "2"}, {true, "id"}).ok());
   const auto seen = server.seen();
   ASSERT_EQ(seen.size(), 4u);  // and none of them elsewhere
   EXPECT_THAT(seen[0].target, HasSubstr("ifGenerationMatch=0"));

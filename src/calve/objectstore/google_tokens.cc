@@ -12,6 +12,7 @@
 #include "calve/http/percent_encoding.h"
 #include "calve/objectstore/aws_key_places.h"
 #include "calve/objectstore/base64.h"
+#include "calve/objectstore/json_text.h"
 
 namespace calve::objectstore {
 namespace {
@@ -30,11 +31,6 @@ std::string Base64Url(std::string_view bytes) {
   while (text.ends_with('=')) text.pop_back();
   for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
   return text;
-}
-
-std::string TextOf(const Json& json, const char* name) {
-  const auto found = json.is_object() ? json.find(name) : json.end();
-  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 std::string CredentialsFile(const Environment& environment) {
@@ -67,8 +63,8 @@ struct Google {
     if (response.status == 200) return TokenFromJson(response.body, call.service, now);
     const Json json = Json::parse(response.body, nullptr, false);
     return MakeError(ErrorKind::kConfig,
-                     fmt::format("{} gave no token: {} {} {}", call.service, response.status, TextOf(json, "error"),
-                                 TextOf(json, "error_description")),
+                     fmt::format("{} gave no token: {} {} {}", call.service, response.status, JsonText(json, "error"),
+                                 JsonText(json, "error_description")),
                      "Check that the key or login is still valid.");
   }
 
@@ -80,19 +76,19 @@ struct Google {
     }
     ARROW_ASSIGN_OR_RAISE(const std::string text, ReadSmallFile(file, "Google's credentials file"));
     const Json json = Json::parse(text, nullptr, false);
-    const std::string type = TextOf(json, "type");
-    std::string uri = TextOf(json, "token_uri");
+    const std::string type = JsonText(json, "type");
+    std::string uri = JsonText(json, "token_uri");
     if (uri.empty()) uri = kTokenUri;
     std::string form;
     if (type == "service_account") {
       ARROW_ASSIGN_OR_RAISE(const std::string assertion,
-                            SignedAssertion(TextOf(json, "client_email"), TextOf(json, "private_key_id"),
-                                            TextOf(json, "private_key"), uri, clock.Now()));
+                            SignedAssertion(JsonText(json, "client_email"), JsonText(json, "private_key_id"),
+                                            JsonText(json, "private_key"), uri, clock.Now()));
       form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=" + assertion;
     } else if (type == "authorized_user") {
       form = "grant_type=refresh_token";
       for (const char* name : {"client_id", "client_secret", "refresh_token"}) {
-        form += fmt::format("&{}={}", name, http::PercentEncoded(TextOf(json, name)));
+        form += fmt::format("&{}={}", name, http::PercentEncoded(JsonText(json, name)));
       }
     } else {
       return MakeError(ErrorKind::kConfig,

@@ -14,22 +14,23 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr int64_t kHour = 3600 * kMicrosPerSecond;
+constexpr int64_t kChunkHour = 3600 * kMicrosPerSecond;
 
-RowSpan Hour(int64_t hour, int64_t rows) { return {hour * kHour, (hour + 1) * kHour, rows}; }
+RowSpan Hour(int64_t hour, int64_t rows) { return {hour * kChunkHour, (hour + 1) * kChunkHour, rows}; }
 
 TEST(Chunk, AWindowThatFitsIsOne) {
   EXPECT_THAT(CutChunks({}, 77, 10), ElementsAre(77));
-  EXPECT_THAT(CutChunks({Hour(0, 4), Hour(3, 6)}, 4 * kHour, 10), ElementsAre(4 * kHour));
+  EXPECT_THAT(CutChunks({Hour(0, 4), Hour(3, 6)}, 4 * kChunkHour, 10), ElementsAre(4 * kChunkHour));
 }
 
 TEST(Chunk, ItEndsWithTheLastBucketThatFits) {
-  EXPECT_THAT(CutChunks({Hour(0, 4), Hour(3, 6), Hour(4, 1)}, 9 * kHour, 10), ElementsAre(4 * kHour - 1, 9 * kHour));
+  EXPECT_THAT(CutChunks({Hour(0, 4), Hour(3, 6), Hour(4, 1)}, 9 * kChunkHour, 10),
+              ElementsAre(4 * kChunkHour - 1, 9 * kChunkHour));
 }
 
 TEST(Chunk, ABucketThatIsTooLargeStandsAlone) {
-  EXPECT_THAT(CutChunks({Hour(0, 99), Hour(1, 1), Hour(2, 99), Hour(3, 1)}, 4 * kHour, 10),
-              ElementsAre(kHour - 1, 2 * kHour - 1, 3 * kHour - 1, 4 * kHour));
+  EXPECT_THAT(CutChunks({Hour(0, 99), Hour(1, 1), Hour(2, 99), Hour(3, 1)}, 4 * kChunkHour, 10),
+              ElementsAre(kChunkHour - 1, 2 * kChunkHour - 1, 3 * kChunkHour - 1, 4 * kChunkHour));
 }
 
 // Every row is in one chunk, none is larger than allowed unless it is one bucket, and no two neighbours would fit into
@@ -86,8 +87,8 @@ TEST(Chunk, AsksFinerOnlyWhereItHasTo) {
   source::SourceTable table;
   table.database = "db", table.name = "t";
   const Cursor cursor{"ts", 3, true, false};
-  const auto ends = AskChunkEnds(source, table, cursor, Window{std::nullopt, 9 * kHour}, 10, {}).ValueOrDie();
-  EXPECT_THAT(ends, ElementsAre(3660 * kMicrosPerSecond - 1, 3666 * kMicrosPerSecond - 1, 9 * kHour));
+  const auto ends = AskChunkEnds(source, table, cursor, Window{std::nullopt, 9 * kChunkHour}, 10, {}).ValueOrDie();
+  EXPECT_THAT(ends, ElementsAre(3660 * kMicrosPerSecond - 1, 3666 * kMicrosPerSecond - 1, 9 * kChunkHour));
   ASSERT_EQ(asked.size(), 3u);
   EXPECT_THAT(asked[1], HasSubstr("_t.`ts` > toDateTime64('1970-01-01 00:59:59.999', 3, 'UTC') AND "
                                   "_t.`ts` <= toDateTime64('1970-01-01 01:59:59.999', 3, 'UTC')"));
@@ -101,13 +102,13 @@ TEST(Chunk, PartsJoinToTheWindow) {
   });
   source::SourceTable table;
   table.database = "db", table.name = "t";
-  const Window window{5 * kMicrosPerSecond, 11 * kHour};
+  const Window window{5 * kMicrosPerSecond, 11 * kChunkHour};
   const auto parts = AskParts(source, table, Cursor{"ts", 0, false, false}, window, 10, {}).ValueOrDie();
   ASSERT_EQ(parts.size(), 3u);
   EXPECT_EQ(parts[0].from, window.from);
-  EXPECT_EQ(parts[0].to, kHour - kMicrosPerSecond);
+  EXPECT_EQ(parts[0].to, kChunkHour - kMicrosPerSecond);
   EXPECT_EQ(parts[1].from, parts[0].to);
-  EXPECT_EQ(parts[1].to, 3 * kHour - kMicrosPerSecond);
+  EXPECT_EQ(parts[1].to, 3 * kChunkHour - kMicrosPerSecond);
   EXPECT_EQ(parts[2].from, parts[1].to);
   EXPECT_EQ(parts[2].to, window.to);
 }

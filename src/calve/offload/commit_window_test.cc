@@ -12,7 +12,7 @@ namespace {
 
 using catalog::CommitFault;
 
-constexpr TimestampMicros kNoon = 1'723'204'800'000'000;
+constexpr TimestampMicros kCommitNoon = 1'723'204'800'000'000;
 
 // A real hadoop catalog in a temporary directory, and a window's worth of files (descriptors only: commits never open
 // them).
@@ -48,7 +48,7 @@ class CommitWindowTest : public testing::Test {
     auto loaded = *hadoop_->LoadTable(ident_);
     table::SnapshotRequest request;
     request.commit_id = calve_id.empty() ? "engine" : calve_id;
-    if (!calve_id.empty()) request.summary = StampSummary(Window(calve_id, kNoon + 1).stamp);
+    if (!calve_id.empty()) request.summary = StampSummary(Window(calve_id, kCommitNoon + 1).stamp);
     table::SnapshotProducer append(*file_io_, request);
     auto prepared = *append.Prepare(loaded.metadata, clock_.Now() / 1000);
     ASSERT_TRUE(hadoop_->CommitTable(ident_, prepared.requirements, prepared.updates).ok());
@@ -91,11 +91,11 @@ class CommitWindowTest : public testing::Test {
 };
 
 TEST_F(CommitWindowTest, PutsRowsWatermarkPropertyAndTagIntoOneSnapshot) {
-  auto done = *Commit(Window("id-1", kNoon));
+  auto done = *Commit(Window("id-1", kCommitNoon));
   EXPECT_EQ(done.outcome, CommitOutcome::kCommitted);
   auto metadata = hadoop_->LoadTable(ident_)->metadata;
   EXPECT_EQ(metadata.CurrentSnapshot()->snapshot_id, done.snapshot_id);
-  EXPECT_EQ((*ReadWatermark(metadata))->stamp.window_to, kNoon);
+  EXPECT_EQ((*ReadWatermark(metadata))->stamp.window_to, kCommitNoon);
   EXPECT_EQ(metadata.refs.at(kWatermarkTag).snapshot_id, done.snapshot_id);
   EXPECT_FALSE(metadata.refs.at(kWatermarkTag).is_branch);
   EXPECT_TRUE(metadata.properties.contains(kWatermarkProperty));
@@ -113,7 +113,7 @@ TEST_F(CommitWindowTest, EveryFaultEndsWithTheRowsOnce) {
                                                         {kLateEffect, kConflict},
                                                         {kLostRequest, kConflict, kLateEffect}};
   int64_t rows = 0;
-  TimestampMicros to = kNoon;
+  TimestampMicros to = kCommitNoon;
   std::optional<TimestampMicros> from;
   for (size_t i = 0; i < scripts.size(); ++i) {
     table_ = *hadoop_->LoadTable(ident_);
@@ -132,14 +132,14 @@ TEST_F(CommitWindowTest, EveryFaultEndsWithTheRowsOnce) {
 
 TEST_F(CommitWindowTest, RetriesOnAnotherEnginesCommitThatLeavesTheWatermarkAlone) {
   scripted_->before_commit = [&] { OtherAppend(""); };
-  EXPECT_EQ(Commit(Window("id-1", kNoon))->outcome, CommitOutcome::kCommitted);
+  EXPECT_EQ(Commit(Window("id-1", kCommitNoon))->outcome, CommitOutcome::kCommitted);
   EXPECT_EQ(scripted_->commits, 2);
   EXPECT_EQ(hadoop_->LoadTable(ident_)->metadata.snapshots.size(), 2u);
 }
 
 TEST_F(CommitWindowTest, LosesToACalveThatMovedTheWatermarkAndLeavesNothingBehind) {
   scripted_->before_commit = [&] { OtherAppend("faster"); };
-  auto done = *Commit(Window("id-1", kNoon));
+  auto done = *Commit(Window("id-1", kCommitNoon));
   EXPECT_EQ(done.outcome, CommitOutcome::kLostRace);
   EXPECT_FALSE(done.outcome_was_unknown);
   EXPECT_EQ(TotalRecords(), "0");
@@ -155,7 +155,7 @@ TEST_F(CommitWindowTest, LosingAfterAnUnknownOutcomeDeletesNothing) {
     if (++tries == 1) OtherAppend("faster");
     return Status::OK();
   };
-  auto done = *CommitWindow(*scripted_, *file_io_, clock_, Window("id-1", kNoon), sleep);
+  auto done = *CommitWindow(*scripted_, *file_io_, clock_, Window("id-1", kCommitNoon), sleep);
   EXPECT_EQ(done.outcome, CommitOutcome::kLostRace);
   EXPECT_TRUE(done.outcome_was_unknown);
   bool kept = false;
@@ -166,7 +166,7 @@ TEST_F(CommitWindowTest, LosingAfterAnUnknownOutcomeDeletesNothing) {
 }
 
 TEST_F(CommitWindowTest, ReplacesFilesAndMovesTheWatermarkInOneSnapshot) {
-  const WindowCommit first = Window("id-1", kNoon);
+  const WindowCommit first = Window("id-1", kCommitNoon);
   ASSERT_TRUE(Commit(first).ok());
   const WindowCommit second = Replacing(first, "id-2");
   scripted_->before_commit = [&] { OtherAppend(""); };  // which touches nothing of it
@@ -175,12 +175,12 @@ TEST_F(CommitWindowTest, ReplacesFilesAndMovesTheWatermarkInOneSnapshot) {
   EXPECT_EQ(done.outcome, CommitOutcome::kCommitted);
   const auto metadata = hadoop_->LoadTable(ident_)->metadata;
   EXPECT_EQ(metadata.CurrentSnapshot()->summary.at("operation"), "overwrite");
-  EXPECT_EQ((*ReadWatermark(metadata))->stamp.window_to, kNoon + 1);
+  EXPECT_EQ((*ReadWatermark(metadata))->stamp.window_to, kCommitNoon + 1);
   EXPECT_EQ(TotalRecords(), "10");
 }
 
 TEST_F(CommitWindowTest, FilesThatAnotherEngineRewroteAreAConflictAtOnce) {
-  const WindowCommit first = Window("id-1", kNoon);
+  const WindowCommit first = Window("id-1", kCommitNoon);
   ASSERT_TRUE(Commit(first).ok());
   const WindowCommit second = Replacing(first, "id-2");
   scripted_->commits = 0;
@@ -188,7 +188,7 @@ TEST_F(CommitWindowTest, FilesThatAnotherEngineRewroteAreAConflictAtOnce) {
   const Status status = Commit(second).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kConflict) << status.ToString();
   EXPECT_EQ(scripted_->commits, 1);  // the next try is not made
-  EXPECT_EQ((*ReadWatermark(hadoop_->LoadTable(ident_)->metadata))->stamp.window_to, kNoon);
+  EXPECT_EQ((*ReadWatermark(hadoop_->LoadTable(ident_)->metadata))->stamp.window_to, kCommitNoon);
   EXPECT_EQ(TotalRecords(), "10");
   for (const auto& file : *file_io_->List(table_.metadata.location + "/metadata")) {
     EXPECT_EQ(file.location.find("id-2"), std::string::npos) << file.location;
@@ -196,7 +196,7 @@ TEST_F(CommitWindowTest, FilesThatAnotherEngineRewroteAreAConflictAtOnce) {
 }
 
 TEST_F(CommitWindowTest, AnOvertakenReplacementWhoseOutcomeIsUnknownStaysUnknown) {
-  const WindowCommit first = Window("id-1", kNoon);
+  const WindowCommit first = Window("id-1", kCommitNoon);
   ASSERT_TRUE(Commit(first).ok());
   const WindowCommit second = Replacing(first, "id-2");
   scripted_->faults = {CommitFault::kLostRequest};
@@ -211,7 +211,7 @@ TEST_F(CommitWindowTest, AnOvertakenReplacementWhoseOutcomeIsUnknownStaysUnknown
 TEST_F(CommitWindowTest, AProvenRefusalIsAnErrorAndLeavesTheTableAndNoFilesOfIt) {
   size_t before = MetadataFiles();
   scripted_->faults = {CommitFault::kFailed};
-  Status status = Commit(Window("id-1", kNoon)).status();
+  Status status = Commit(Window("id-1", kCommitNoon)).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kFailed);
   EXPECT_EQ(MetadataFiles(), before);
   EXPECT_EQ(TotalRecords(), "none");
@@ -220,11 +220,11 @@ TEST_F(CommitWindowTest, AProvenRefusalIsAnErrorAndLeavesTheTableAndNoFilesOfIt)
 // The answer is lost, and before anybody looks main is moved back: the snapshot is still there, and so must its files
 // be.
 TEST_F(CommitWindowTest, ARollbackOverALostAnswerIsToldAndLeavesTheSnapshotItsFiles) {
-  ASSERT_TRUE(Commit(Window("id-0", kNoon)).ok());
+  ASSERT_TRUE(Commit(Window("id-0", kCommitNoon)).ok());
   table_ = *hadoop_->LoadTable(ident_);
   int64_t before = *table_.metadata.current_snapshot_id;
-  WindowCommit window = Window("id-1", kNoon + 1);
-  window.planned_from = kNoon;
+  WindowCommit window = Window("id-1", kCommitNoon + 1);
+  window.planned_from = kCommitNoon;
   scripted_->faults = {CommitFault::kLostAnswer};
   scripted_->after_commit = [&] {
     std::vector<iceberg::TableUpdate> updates = {iceberg::SetSnapshotRef{"main", {before, true, {}, {}, {}}}};
@@ -248,7 +248,7 @@ TEST_F(CommitWindowTest, AnUnreadableWatermarkAfterALostRequestIsNoProof) {
     ASSERT_TRUE(hadoop_->CommitTable(ident_, prepared.requirements, prepared.updates).ok());
   };
   size_t before = MetadataFiles();
-  EXPECT_EQ(KindOf(Commit(Window("id-1", kNoon)).status()), ErrorKind::kUnknownOutcome);
+  EXPECT_EQ(KindOf(Commit(Window("id-1", kCommitNoon)).status()), ErrorKind::kUnknownOutcome);
   // A list and a version of the engine's, a manifest and a list of ours.
   EXPECT_EQ(MetadataFiles(), before + 4);
 }
@@ -257,7 +257,7 @@ TEST_F(CommitWindowTest, AnUnreadableWatermarkAfterALostRequestIsNoProof) {
 TEST_F(CommitWindowTest, ALostAnswerUnderAnotherWritersCommitIsFound) {
   scripted_->faults = {CommitFault::kLostAnswer};
   scripted_->after_commit = [&] { OtherAppend(""); };
-  auto done = *Commit(Window("id-1", kNoon));
+  auto done = *Commit(Window("id-1", kCommitNoon));
   EXPECT_EQ(done.outcome, CommitOutcome::kCommitted);
   EXPECT_TRUE(done.outcome_was_unknown);
   EXPECT_EQ(scripted_->commits, 1);
@@ -268,8 +268,8 @@ TEST_F(CommitWindowTest, ALostAnswerUnderAnotherWritersCommitIsFound) {
 TEST_F(CommitWindowTest, AnEffectThatArrivesAfterTheNextCycleIsRefused) {
   table_.metadata.properties["commit.retry.num-retries"] = "0";
   scripted_->faults = {CommitFault::kHeldEffect};
-  EXPECT_EQ(KindOf(Commit(Window("id-1", kNoon)).status()), ErrorKind::kUnknownOutcome);
-  EXPECT_EQ(Commit(Window("id-2", kNoon))->outcome, CommitOutcome::kCommitted);
+  EXPECT_EQ(KindOf(Commit(Window("id-1", kCommitNoon)).status()), ErrorKind::kUnknownOutcome);
+  EXPECT_EQ(Commit(Window("id-2", kCommitNoon))->outcome, CommitOutcome::kCommitted);
   EXPECT_EQ(KindOf(scripted_->held->ArriveAt(*hadoop_)), ErrorKind::kConflict);
   EXPECT_EQ(TotalRecords(), "10");
 }
@@ -277,17 +277,17 @@ TEST_F(CommitWindowTest, AnEffectThatArrivesAfterTheNextCycleIsRefused) {
 TEST_F(CommitWindowTest, AnEffectThatArrivesDuringTheNextCycleWins) {
   table_.metadata.properties["commit.retry.num-retries"] = "0";
   scripted_->faults = {CommitFault::kHeldEffect};
-  EXPECT_EQ(KindOf(Commit(Window("id-1", kNoon)).status()), ErrorKind::kUnknownOutcome);
+  EXPECT_EQ(KindOf(Commit(Window("id-1", kCommitNoon)).status()), ErrorKind::kUnknownOutcome);
   table_.metadata.properties.clear();
   scripted_->before_commit = [&] { ASSERT_TRUE(scripted_->held->ArriveAt(*hadoop_).ok()); };
-  EXPECT_EQ(Commit(Window("id-2", kNoon))->outcome, CommitOutcome::kLostRace);
+  EXPECT_EQ(Commit(Window("id-2", kCommitNoon))->outcome, CommitOutcome::kLostRace);
   EXPECT_EQ(TotalRecords(), "10");
 }
 
 TEST_F(CommitWindowTest, SaysItDoesNotKnowWhenItCannotKnow) {
   using enum CommitFault;
   scripted_->faults = {kLostRequest, kLostRequest, kLostRequest, kLostRequest, kLostRequest, kLostRequest};
-  Status status = Commit(Window("id-1", kNoon)).status();
+  Status status = Commit(Window("id-1", kCommitNoon)).status();
   EXPECT_EQ(KindOf(status), ErrorKind::kUnknownOutcome);
   EXPECT_EQ(scripted_->commits, 5);  // commit.retry.num-retries 4
 }

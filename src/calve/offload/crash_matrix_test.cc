@@ -24,10 +24,10 @@ namespace {
 using storage::FaultAction;
 using storage::FaultList;
 
-constexpr TimestampMicros kNoon = 1'723'204'800'000'000;
+constexpr TimestampMicros kMatrixNoon = 1'723'204'800'000'000;
 constexpr int64_t kTwoHours = 2 * 3600 * kMicrosPerSecond;
 constexpr int64_t kTwoDays = 24 * kTwoHours;
-TimestampMicros At(int64_t second) { return kNoon + second * kMicrosPerSecond; }
+TimestampMicros At(int64_t second) { return kMatrixNoon + second * kMicrosPerSecond; }
 
 // Rows of the ten seconds up to `second`, the last two at its very end; then the clock stands there.
 void Fill(OffloadPlace& place, int64_t second) {
@@ -62,10 +62,10 @@ void Windows(OffloadPlace& place, int count) {
 // Behind the watermark, in three hours and as many inserts; and rows that a key knows, delivered again with other
 // values.
 void InsertLate(OffloadPlace& place, bool again) {
-  constexpr int64_t kHour = 3600;
+  constexpr int64_t kLateHour = 3600;
   place.source.InsertBlock({{At(5), 5001, "late"}, {At(10), 5002, "late"}});
-  place.source.Insert({At(-2 * kHour), 5003, "late"});
-  place.source.InsertBlock({{At(-kHour), 5004, "late"}, {At(-kHour), 5005, "late"}});
+  place.source.Insert({At(-2 * kLateHour), 5003, "late"});
+  place.source.InsertBlock({{At(-kLateHour), 5004, "late"}, {At(-kLateHour), 5005, "late"}});
   if (again) place.source.InsertBlock({{At(6), 1003, "again"}, {At(7), 5006, "late"}});
 }
 

@@ -8,7 +8,7 @@
 namespace calve::offload {
 namespace {
 
-constexpr int64_t kQueueBytesMax = 8 << 20;
+constexpr int64_t kKeysQueueBytesMax = 8 << 20;
 
 }  // namespace
 
@@ -29,7 +29,7 @@ Status ForEachDeletedKey(const VerifyContext& context, const VerifyRequest& requ
   scan.query.settings = request.settings;
   scan.window = window;
   scan.cursor_column = plan.cursor.column;
-  scan.queue_bytes_max = std::min(request.memory_bytes / 8, kQueueBytesMax);
+  scan.queue_bytes_max = std::min(request.memory_bytes / 8, kKeysQueueBytesMax);
   fingerprint::RowHasher hasher(ids);
   return ReadHotRows(*context.source, scan, context.stop, [&](size_t, const auto& batch) -> Status {
     constexpr int64_t kChunk = fingerprint::RowHasher::kChunkRows;

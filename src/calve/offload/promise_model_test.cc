@@ -14,7 +14,7 @@ namespace {
 
 using storage::FaultList;
 
-constexpr TimestampMicros kNoon = 1'723'204'800'000'000;
+constexpr TimestampMicros kModelNoon = 1'723'204'800'000'000;
 constexpr int64_t kForeign = 1'000'000'000;  // ids from here on are another engine's
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr uint64_t kStepsUsual = 160;
@@ -31,7 +31,7 @@ struct Expected {
 class World : public ModelWorld {
  public:
   World(CatalogKind kind, uint64_t seed) : ModelWorld(kind, seed) {
-    place_.source.SetNow(kNoon);
+    place_.source.SetNow(kModelNoon);
     place_.request.readers = 1 + static_cast<int64_t>(Below(3));
     place_.request.rows_for_readers = 1;
     if (Chance(2)) place_.request.chunk.rows = 1 + static_cast<int64_t>(Below(4));
@@ -87,7 +87,7 @@ class World : public ModelWorld {
     }
     if (Chance(25)) place_.source.AddColumn();
     place_.source.SetNow(now + static_cast<int64_t>(Below(5)));
-    Say(fmt::format("rows to {} at {}", last_id_, place_.source.now() - kNoon));
+    Say(fmt::format("rows to {} at {}", last_id_, place_.source.now() - kModelNoon));
   }
 
   void Event() override {
@@ -115,7 +115,7 @@ class World : public ModelWorld {
     std::set<int64_t> ids;
     for (uint64_t i = 0; i <= Below(3); ++i) {
       ids.insert(++last_foreign_);
-      rows.push_back({kNoon + static_cast<int64_t>(Below(100)), last_foreign_, "f"});
+      rows.push_back({kModelNoon + static_cast<int64_t>(Below(100)), last_foreign_, "f"});
     }
     auto done = CommitFiles(place_, WriteRows(place_.file_io, *metadata, rows), {});
     ASSERT_TRUE(done.ok()) << done.status().ToString();

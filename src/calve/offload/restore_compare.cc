@@ -12,7 +12,7 @@ using fingerprint::FingerprintBuilder;
 using fingerprint::Fingerprints;
 using fingerprint::RowEntry;
 
-constexpr int64_t kQueueBytesMax = 32 << 20;
+constexpr int64_t kCompareQueueBytesMax = 32 << 20;
 
 VerifyRequest VerifyRequestOf(const RestoreRequest& request) {
   VerifyRequest verify;
@@ -111,7 +111,7 @@ Result<Fingerprints> RestoreComparison::TakeHotFingerprints(const Window& window
   scan.schema = plan_.compare.schema;
   scan.window = window;
   scan.cursor_column = plan_.compare.cursor.column;
-  scan.queue_bytes_max = std::min(request_.memory_bytes / 8, kQueueBytesMax);
+  scan.queue_bytes_max = std::min(request_.memory_bytes / 8, kCompareQueueBytesMax);
   ARROW_RETURN_NOT_OK(
       ReadHotRows(context_.source, scan, context_.stop, [&](size_t, const auto& batch) { return hot.Add(*batch); }));
   return hot.buckets();

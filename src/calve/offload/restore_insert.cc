@@ -11,7 +11,7 @@
 namespace calve::offload {
 namespace {
 
-constexpr int64_t kQueueBytesMax = 32 << 20;
+constexpr int64_t kInsertQueueBytesMax = 32 << 20;
 
 }  // namespace
 
@@ -90,8 +90,8 @@ Status RestoreInserter::Insert(const BucketGroup& group, WantedRows* wanted, Ins
                                  group.window.to};
   ARROW_ASSIGN_OR_RAISE(scan.tasks,
                         table::PlanScan(context_.file_io, compare.target, *compare.snapshot_id, scan.range));
-  ColdStream cold(context_.file_io, scan, request_.cold_threads, std::min(request_.memory_bytes / 8, kQueueBytesMax),
-                  context_.stop);
+  ColdStream cold(context_.file_io, scan, request_.cold_threads,
+                  std::min(request_.memory_bytes / 8, kInsertQueueBytesMax), context_.stop);
   fingerprint::FingerprintBuilder sums = comparison_.NewBuilder();
   const auto next = [&]() -> Result<std::shared_ptr<arrow::RecordBatch>> {
     while (true) {

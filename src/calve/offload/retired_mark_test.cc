@@ -12,7 +12,7 @@ namespace {
 using catalog::CommitFault;
 using storage::FaultList;
 
-constexpr TimestampMicros kNoon = 1'723'204'800'000'000;
+constexpr TimestampMicros kMarkNoon = 1'723'204'800'000'000;
 
 class RetiredMark : public ::testing::TestWithParam<CatalogKind> {
  protected:
@@ -20,8 +20,8 @@ class RetiredMark : public ::testing::TestWithParam<CatalogKind> {
 
   void Row() {
     ++last_;
-    place_.source.Insert({kNoon + last_, last_, "a"});
-    place_.source.SetNow(kNoon + last_);
+    place_.source.Insert({kMarkNoon + last_, last_, "a"});
+    place_.source.SetNow(kMarkNoon + last_);
     FaultList none;
     snapshot_ = *OffloadProcess(place_, none).Run().ValueOrDie().snapshot_id;
   }
@@ -50,19 +50,19 @@ class RetiredMark : public ::testing::TestWithParam<CatalogKind> {
 
 TEST_P(RetiredMark, OnlyMovesOn) {
   Row();
-  EXPECT_EQ(Mark(kNoon).ValueOrDie(), kNoon);
-  EXPECT_EQ(Stands(), kNoon);
-  EXPECT_EQ(Mark(kNoon - 5).ValueOrDie(), kNoon);
-  EXPECT_EQ(Stands(), kNoon);
+  EXPECT_EQ(Mark(kMarkNoon).ValueOrDie(), kMarkNoon);
+  EXPECT_EQ(Stands(), kMarkNoon);
+  EXPECT_EQ(Mark(kMarkNoon - 5).ValueOrDie(), kMarkNoon);
+  EXPECT_EQ(Stands(), kMarkNoon);
   EXPECT_EQ(commits_, 0) << "there was nothing to change";
-  EXPECT_EQ(Mark(kNoon + 1).ValueOrDie(), kNoon + 1);
-  EXPECT_EQ(Stands(), kNoon + 1);
+  EXPECT_EQ(Mark(kMarkNoon + 1).ValueOrDie(), kMarkNoon + 1);
+  EXPECT_EQ(Stands(), kMarkNoon + 1);
   EXPECT_EQ(ReadColdRows(place_.file_io, place_.Load().metadata).size(), 1u);
 }
 
 TEST_P(RetiredMark, StandsAfterEveryPassingFault) {
   Row();
-  TimestampMicros to = kNoon;
+  TimestampMicros to = kMarkNoon;
   for (CommitFault fault : {CommitFault::kConflict, CommitFault::kLostRequest, CommitFault::kLostAnswer}) {
     EXPECT_EQ(Mark(++to, {fault, fault}).ValueOrDie(), to);
     EXPECT_EQ(Stands(), to) << "parts are dropped when this returns";
@@ -75,9 +75,9 @@ TEST_P(RetiredMark, ARollbackBeforeItOrUnderItEndsIt) {
   Row();
   const int64_t first = snapshot_;
   Row();
-  EXPECT_EQ(KindOf(Mark(kNoon, {}, [&] { MoveMainTo(first); }).status()), ErrorKind::kConflict);
+  EXPECT_EQ(KindOf(Mark(kMarkNoon, {}, [&] { MoveMainTo(first); }).status()), ErrorKind::kConflict);
   EXPECT_EQ(Stands(), 0);
-  EXPECT_EQ(KindOf(Mark(kNoon).status()), ErrorKind::kConflict);
+  EXPECT_EQ(KindOf(Mark(kMarkNoon).status()), ErrorKind::kConflict);
   EXPECT_EQ(Stands(), 0);
 }
 
@@ -85,7 +85,7 @@ TEST_P(RetiredMark, OneThatDoesNotParseIsNotOverwritten) {
   Row();
   std::vector<iceberg::TableUpdate> updates = {iceberg::SetProperties{{{kRetiredProperty, "soon"}}}};
   ASSERT_TRUE(place_.OpenCatalog()->CommitTable(place_.request.target, {}, updates).ok());
-  EXPECT_EQ(KindOf(Mark(kNoon).status()), ErrorKind::kCorrupt);
+  EXPECT_EQ(KindOf(Mark(kMarkNoon).status()), ErrorKind::kCorrupt);
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalogs, RetiredMark,

@@ -13,7 +13,7 @@ using fingerprint::RowHash;
 RowEntry Keyed(uint64_t key, uint64_t row, TimestampMicros bucket = 0) {
   return RowEntry{bucket, RowHash{key, key}, RowHash{row, row}, 0};
 }
-RowEntry Whole(uint64_t row, TimestampMicros bucket = 0) {
+RowEntry WholeChange(uint64_t row, TimestampMicros bucket = 0) {
   return RowEntry{bucket, RowHash{row, row}, RowHash{row, row}, 0};
 }
 
@@ -54,17 +54,19 @@ constexpr ChangeRules kRepair{ChangePolicy::kRepair, false, INT64_MIN, false};
 constexpr ChangeRules kRepairByKey{ChangePolicy::kRepair, true, INT64_MIN, false};
 
 TEST(RowChanges, AppendAddsAsOftenAsHotHasIt) {
-  EXPECT_EQ(Apply(kAppend, {Whole(1), Whole(2), Whole(2)}, {Whole(2)}).cold, (Rows{1, 2, 2}));
-  EXPECT_EQ(Apply(kAppend, {Whole(2)}, {Whole(2), Whole(2)}).cold, (Rows{2, 2})) << "nothing is removed";
+  EXPECT_EQ(Apply(kAppend, {WholeChange(1), WholeChange(2), WholeChange(2)}, {WholeChange(2)}).cold, (Rows{1, 2, 2}));
+  EXPECT_EQ(Apply(kAppend, {WholeChange(2)}, {WholeChange(2), WholeChange(2)}).cold, (Rows{2, 2}))
+      << "nothing is removed";
 }
 
 TEST(RowChanges, WithoutAKeyABucketWithOthersIsLeftAlone) {
-  const auto outcome = Apply(kAppend, {Whole(1), Whole(5, 10)}, {Whole(3)});
+  const auto outcome = Apply(kAppend, {WholeChange(1), WholeChange(5, 10)}, {WholeChange(3)});
   EXPECT_EQ(outcome.cold, (Rows{3, 5}));
   EXPECT_EQ(outcome.left.ambiguous, (decltype(outcome.left.ambiguous){{0, {1, 1}}}));
   ChangeRules retired = kAppend;
   retired.retired_before = 5;
-  EXPECT_EQ(Apply(retired, {Whole(1)}, {Whole(3)}).cold, (Rows{1, 3})) << "hot is known to have let go of others";
+  EXPECT_EQ(Apply(retired, {WholeChange(1)}, {WholeChange(3)}).cold, (Rows{1, 3}))
+      << "hot is known to have let go of others";
 }
 
 TEST(RowChanges, AppendByKeyTakesOneRowOfANewKeyOnly) {
@@ -104,8 +106,9 @@ TEST(RowChanges, WhatIsRetiredIsNotReplaced) {
 }
 
 TEST(RowChanges, RepairRemovesWhatIsDoubled) {
-  EXPECT_EQ(Apply(kRepair, {Whole(1), Whole(2)}, {Whole(1), Whole(1), Whole(1)}).cold, (Rows{1, 2}));
-  EXPECT_EQ(Apply(kRepair, {}, {Whole(1), Whole(1)}).cold, (Rows{1, 1})) << "hot may have held both";
+  EXPECT_EQ(Apply(kRepair, {WholeChange(1), WholeChange(2)}, {WholeChange(1), WholeChange(1), WholeChange(1)}).cold,
+            (Rows{1, 2}));
+  EXPECT_EQ(Apply(kRepair, {}, {WholeChange(1), WholeChange(1)}).cold, (Rows{1, 1})) << "hot may have held both";
   EXPECT_EQ(Apply(kRepairByKey, {Keyed(1, 10)}, {Keyed(1, 10), Keyed(1, 11)}).cold, (Rows{10}));
   EXPECT_EQ(Apply(kRepairByKey, {}, {Keyed(1, 10), Keyed(1, 10), Keyed(1, 11)}).cold, (Rows{10, 11}));
 }

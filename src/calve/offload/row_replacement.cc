@@ -14,7 +14,7 @@
 namespace calve::offload {
 namespace {
 
-constexpr int64_t kQueueBytesMax = 32 << 20;
+constexpr int64_t kReplacementQueueBytesMax = 32 << 20;
 
 // The columns that are compared, out of a batch of all columns of the target.
 Result<std::shared_ptr<arrow::RecordBatch>> ComparedColumns(const arrow::RecordBatch& batch, const iceberg::Schema& all,
@@ -68,7 +68,7 @@ Status RowReplacement::AddHot(const BucketGroup& group, RowChanges& changes) {
   scan.schema = all;
   scan.window = group.window;
   scan.cursor_column = plan_.cursor.column;
-  scan.queue_bytes_max = std::min(request_.memory_bytes / 8, kQueueBytesMax);
+  scan.queue_bytes_max = std::min(request_.memory_bytes / 8, kReplacementQueueBytesMax);
   BucketRowHasher hasher(plan_, request_.bucket_micros);
   return ReadHotRows(*context_.source, scan, context_.stop, [&](size_t, const auto& batch) -> Status {
     ARROW_ASSIGN_OR_RAISE(auto compared, ComparedColumns(*batch, all, plan_.schema));

@@ -8,7 +8,7 @@
 namespace calve::offload {
 namespace {
 
-constexpr int64_t kQueueBytesMax = 32 << 20;
+constexpr int64_t kVerifyQueueBytesMax = 32 << 20;
 
 Status Ended() { return MakeError(ErrorKind::kStopped, "the other side has failed"); }
 
@@ -45,7 +45,7 @@ Status VerifySides::ReadHot(const Window& range, const RowConsumer& consumer) co
   scan.schema = plan_.schema;
   scan.window = range;
   scan.cursor_column = plan_.cursor.column;
-  scan.queue_bytes_max = std::min(request_.memory_bytes / 8, kQueueBytesMax);
+  scan.queue_bytes_max = std::min(request_.memory_bytes / 8, kVerifyQueueBytesMax);
   return ReadHotRows(*context_.source, scan, context_.stop, consumer);
 }
 

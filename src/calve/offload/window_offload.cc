@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kRoundsMax = 5;  // windows lost to other calves before giving up
 // Blocks that wait for the encoder: enough to even out the two sides. More would only be touched, never waited for.
-constexpr int64_t kQueueBytesMax = 32 << 20;
+constexpr int64_t kWindowQueueBytesMax = 32 << 20;
 
 using Steady = std::chrono::steady_clock;
 double SecondsSince(Steady::time_point start) { return std::chrono::duration<double>(Steady::now() - start).count(); }
@@ -356,7 +356,7 @@ class Offload {
         metadata.schema(), metadata.spec(),
         metadata.Property("write.data.path", storage::JoinLocation(metadata.location, "data")), commit_id};
     datafile::WriterOptions base;
-    slice.queue_bytes_max = std::min(request_.memory_bytes / 4, kQueueBytesMax);
+    slice.queue_bytes_max = std::min(request_.memory_bytes / 4, kWindowQueueBytesMax);
     base.memory_bytes = request_.memory_bytes - slice.queue_bytes_max;
     ARROW_ASSIGN_OR_RAISE(slice.writer, datafile::WriterOptionsFromProperties(metadata.properties, base));
     slice.writer.sort_order_id = plan.target.order.order_id;

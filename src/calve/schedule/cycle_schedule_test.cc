@@ -15,11 +15,11 @@ void PrintTo(const DueCycle& due, std::ostream* out) {
 
 namespace {
 
-constexpr int64_t kSecond = kMicrosPerSecond, kMinute = 60 * kSecond;
+constexpr int64_t kSecond = kMicrosPerSecond, kScheduleMinute = 60 * kSecond;
 
 class CycleScheduleTest : public testing::Test {
  protected:
-  static Cadence Every(int64_t minutes) { return Cadence::Every(minutes * kMinute).ValueOrDie(); }
+  static Cadence Every(int64_t minutes) { return Cadence::Every(minutes * kScheduleMinute).ValueOrDie(); }
   static TimestampMicros T(const char* time) { return At((std::string("2026-11-24T") + time + "Z").c_str()); }
   // Every 15 minutes, started at 10:07 with a last cycle at 10:00.
   CycleSchedule Make() { return CycleSchedule(Every(15), T("10:07:00"), T("10:00:00"), retry_); }
@@ -115,14 +115,14 @@ TEST_F(CycleScheduleTest, CyclesThatFailAsAWholeAreRepeatedAfterGrowingWaits) {
     Cycle(schedule, now, now, MakeError(ErrorKind::kRetry, "no catalog"));
     DueCycle due = schedule.Next(now);
     EXPECT_EQ(due.cause, CycleCause::kRepeat);
-    minutes.push_back((due.at - now + kSecond) / kMinute);
+    minutes.push_back((due.at - now + kSecond) / kScheduleMinute);
     now = due.at;
   }
   EXPECT_EQ(minutes, (std::vector<int64_t>{1, 2, 4, 4}));
   Cycle(schedule, now, now);
   EXPECT_EQ(schedule.Next(now).cause, CycleCause::kSchedule);
   Cycle(schedule, now, now, MakeError(ErrorKind::kRetry, "no catalog"));
-  EXPECT_EQ((schedule.Next(now).at - now + kSecond) / kMinute, 1) << "a success forgets the failures before";
+  EXPECT_EQ((schedule.Next(now).at - now + kSecond) / kScheduleMinute, 1) << "a success forgets the failures before";
 }
 
 TEST_F(CycleScheduleTest, AClockThatIsSetBackDoesNotStopTheCycles) {

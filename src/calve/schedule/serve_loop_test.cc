@@ -14,7 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr int64_t kSecond = kMicrosPerSecond, kMinute = 60 * kSecond;
+constexpr int64_t kLoopSecond = kMicrosPerSecond, kLoopMinute = 60 * kLoopSecond;
 
 // "10:15:00"
 std::string TimeOf(TimestampMicros t) { return FormatTimestamp(t).substr(11, 8); }
@@ -31,7 +31,7 @@ class ServeLoopTest : public testing::Test, public ServeObserver {
     for (auto& [time, event] : plans_) waiter_->Plan(time, event);
     if (stop_is_obeyed_) waiter_->StopIsObeyed();
     loop_ = std::make_unique<ServeLoop>(
-        Cadence::Every(15 * kMinute).ValueOrDie(), options,
+        Cadence::Every(15 * kLoopMinute).ValueOrDie(), options,
         [this, cycle](const DueCycle& due) {
           EXPECT_EQ(++inside_, 1) << "two cycles at once";
           std::unique_ptr<std::atomic<int>, void (*)(std::atomic<int>*)> leave(&inside_,
@@ -70,7 +70,7 @@ class ServeLoopTest : public testing::Test, public ServeObserver {
 
   StopToken stop_;
   FakeClock clock_{At("2026-11-24T10:07:00Z")};
-  std::function<Result<Cadence>()> reload_ = [] { return Cadence::Every(10 * kMinute); };
+  std::function<Result<Cadence>()> reload_ = [] { return Cadence::Every(10 * kLoopMinute); };
   bool stop_is_obeyed_ = false;
   std::vector<std::pair<TimestampMicros, std::function<void()>>> plans_;
   std::atomic<int> inside_{0};
@@ -80,7 +80,7 @@ class ServeLoopTest : public testing::Test, public ServeObserver {
 };
 
 TEST_F(ServeLoopTest, RunsAtItsTimesUntilItIsStopped) {
-  ServeOutcome outcome = Serve(Taking(kMinute), "10:50:00");
+  ServeOutcome outcome = Serve(Taking(kLoopMinute), "10:50:00");
   EXPECT_EQ(outcome.end, ServeEnd::kStopped);
   EXPECT_THAT(cycles_, ElementsAre("10:15:00 schedule", "10:30:00 schedule", "10:45:00 schedule"));
   EXPECT_THAT(waited_for_, ElementsAre("10:15:00", "10:30:00", "10:45:00", "11:00:00"));
@@ -93,7 +93,7 @@ TEST_F(ServeLoopTest, AnOverrunIsFollowedByOneCycleAtOnce) {
   Serve(
       [&](const DueCycle& due) {
         EXPECT_EQ(due.stands_for, count == 1 ? 2 : 1);
-        clock_.Advance(count++ == 0 ? 40 * kMinute : kMinute);
+        clock_.Advance(count++ == 0 ? 40 * kLoopMinute : kLoopMinute);
         return CycleReport{};
       },
       "11:10:00");
@@ -101,7 +101,7 @@ TEST_F(ServeLoopTest, AnOverrunIsFollowedByOneCycleAtOnce) {
 }
 
 TEST_F(ServeLoopTest, AfterDowntimeTheFirstCycleBeginsAtOnce) {
-  Serve(Taking(kMinute), "10:20:00", {.last_cycle = T("07:00:00")});
+  Serve(Taking(kLoopMinute), "10:20:00", {.last_cycle = T("07:00:00")});
   EXPECT_THAT(cycles_, ElementsAre("10:07:00 missed", "10:15:00 schedule"));
 }
 
@@ -109,7 +109,7 @@ TEST_F(ServeLoopTest, ABacklogIsCaughtUpWith) {
   int left = 3;
   Serve(
       [&](const DueCycle&) {
-        clock_.Advance(2 * kMinute);
+        clock_.Advance(2 * kLoopMinute);
         return CycleReport{.backlog = --left > 0, .progressed = true};
       },
       "10:40:00");
@@ -122,7 +122,7 @@ TEST_F(ServeLoopTest, RetriesAndRepeats) {
       [&](const DueCycle&) -> Result<CycleReport> {
         switch (count++) {
           case 0:
-            return CycleReport{.retry_at = clock_.Now() + kMinute};
+            return CycleReport{.retry_at = clock_.Now() + kLoopMinute};
           case 2:
             throw std::runtime_error("broken");
           case 3:
@@ -146,7 +146,7 @@ TEST_F(ServeLoopTest, OnceIsOneCycleNowAndItsBacklog) {
   int left = 2;
   ServeOutcome outcome = Serve(
       [&](const DueCycle&) {
-        return CycleReport{.backlog = --left > 0, .progressed = true, .retry_at = clock_.Now() + kMinute};
+        return CycleReport{.backlog = --left > 0, .progressed = true, .retry_at = clock_.Now() + kLoopMinute};
       },
       "11:00:00", {.once = true});
   EXPECT_EQ(outcome.end, ServeEnd::kOnceDone);
@@ -170,7 +170,7 @@ TEST_F(ServeLoopTest, RunsOnDemand) {
           loop_->RequestRun();
           loop_->RequestRun();
         }
-        clock_.Advance(kMinute);
+        clock_.Advance(kLoopMinute);
         return CycleReport{};
       },
       "10:20:00");
@@ -179,7 +179,7 @@ TEST_F(ServeLoopTest, RunsOnDemand) {
 
 TEST_F(ServeLoopTest, ReloadsOnASignalWhileIdle) {
   Plan("10:08:00", [&] { EXPECT_TRUE(stop_.RequestReload()); });
-  Serve(Taking(kMinute), "10:35:00");
+  Serve(Taking(kLoopMinute), "10:35:00");
   EXPECT_THAT(reloads_, ElementsAre("10:08:00 every 10m"));
   EXPECT_THAT(cycles_, ElementsAre("10:10:00 schedule", "10:20:00 schedule", "10:30:00 schedule"));
 }
@@ -187,12 +187,12 @@ TEST_F(ServeLoopTest, ReloadsOnASignalWhileIdle) {
 TEST_F(ServeLoopTest, ReloadsBetweenCyclesOnly) {
   reload_ = [&] {
     EXPECT_EQ(inside_, 0);
-    return Cadence::Every(10 * kMinute);
+    return Cadence::Every(10 * kLoopMinute);
   };
   Serve(
       [&](const DueCycle&) {
         if (cycles_.size() == 1) stop_.RequestReload();
-        clock_.Advance(kMinute);
+        clock_.Advance(kLoopMinute);
         return CycleReport{};
       },
       "10:25:00");
@@ -208,7 +208,7 @@ TEST_F(ServeLoopTest, AReloadThatFailsLeavesWhatWasInForce) {
   };
   Plan("10:08:00", [&] { stop_.RequestReload(); });
   Plan("10:09:00", [&] { stop_.RequestReload(); });
-  Serve(Taking(kMinute), "10:20:00");
+  Serve(Taking(kLoopMinute), "10:20:00");
   EXPECT_THAT(reloads_, ElementsAre("10:08:00 line 3: unknown key", "10:09:00 reload: no such file"));
   EXPECT_THAT(cycles_, ElementsAre("10:15:00 schedule"));
 }
@@ -227,7 +227,7 @@ TEST_F(ServeLoopTest, AStopAmidACycleWaitsForItsEnd) {
         stop_.RequestStop(15);
         return stop_.Check();
       },
-      "11:00:00", {.stop_limit_micros = 10 * kSecond});
+      "11:00:00", {.stop_limit_micros = 10 * kLoopSecond});
   EXPECT_EQ(outcome.end, ServeEnd::kStopped);
   EXPECT_EQ(KindOf(outcome.last_cycle), ErrorKind::kStopped);
   EXPECT_THAT(cycles_, ElementsAre("10:15:00 schedule"));
@@ -243,7 +243,7 @@ TEST_F(ServeLoopTest, ACycleThatDoesNotStopInTime) {
         release.wait();
         return CycleReport{};
       },
-      "11:00:00", {.stop_limit_micros = 10 * kSecond});
+      "11:00:00", {.stop_limit_micros = 10 * kLoopSecond});
   EXPECT_EQ(outcome.end, ServeEnd::kDidNotStop);
   EXPECT_THAT(stops_, ElementsAre("until 10:15:10"));
   EXPECT_EQ(clock_.Now(), T("10:15:10"));

@@ -10,7 +10,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr int64_t kSecond = kMicrosPerSecond, kMinute = 60 * kSecond;
+constexpr int64_t kHealthSecond = kMicrosPerSecond, kHealthMinute = 60 * kHealthSecond;
 constexpr double kLongest = 0.9999999999;
 
 const TimestampMicros kNow = At("2026-11-24T03:00:00Z");
@@ -19,7 +19,7 @@ Status Transient() { return MakeError(ErrorKind::kRetry, "no connection"); }
 Status Lasting() { return MakeError(ErrorKind::kConfig, "no column ts"); }
 
 int64_t WaitSeconds(const TableHealth& health, TimestampMicros now) {
-  return (health.RetryAt().value() - now + kSecond / 2) / kSecond;
+  return (health.RetryAt().value() - now + kHealthSecond / 2) / kHealthSecond;
 }
 
 TEST(TableHealth, HealthyIsAlwaysDue) {
@@ -96,7 +96,7 @@ TEST(TableHealth, AStopIsNoFailure) {
 TEST(TableHealth, AClockThatIsSetBackHoldsNobody) {
   TableHealth health;
   for (int i = 0; i < 20; ++i) health.OnFailure(kNow, Lasting(), kLongest);
-  EXPECT_FALSE(health.DueAt(kNow + kMinute));
+  EXPECT_FALSE(health.DueAt(kNow + kHealthMinute));
   EXPECT_TRUE(health.DueAt(kNow - kMicrosPerDay));
 }
 

@@ -15,7 +15,7 @@ using objectstore::AwsPlace;
 using objectstore::StoreOptions;
 
 // Keys are renewed so long before they end.
-constexpr int64_t kRenewBeforeMs = 60 * 1000;
+constexpr int64_t kStoreRenewBeforeMs = 60 * 1000;
 
 std::string ValueOf(const std::map<std::string, std::string>& config, const char* name) {
   const auto found = config.find(name);
@@ -30,7 +30,7 @@ class VendedKeys : public AwsCredentialSource {
 
   Result<AwsCredentials> Get() override {
     auto credential = book_.Find(location_);
-    if (credential && IsDue(*credential, kRenewBeforeMs)) {
+    if (credential && IsDue(*credential, kStoreRenewBeforeMs)) {
       const Status renewed = book_.Refresh(location_, credential->config);
       if (!renewed.ok() && IsDue(*credential, 0)) return WithContext(renewed, "renewing the table's credentials");
       credential = book_.Find(location_);

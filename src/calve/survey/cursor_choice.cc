@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "calve/base/text.h"
 #include "calve/base/time.h"
 #include "calve/offload/mode.h"
 #include "calve/survey/sql_tokens.h"
@@ -45,11 +46,6 @@ bool IsCounter(const SourceColumn& column) {
     default:
       return false;
   }
-}
-
-std::string Lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
 }
 
 bool CountsUp(const std::string& column) {

@@ -16,7 +16,7 @@ namespace {
 using iceberg::RowRange;
 using iceberg::TableMetadata;
 
-std::string Slurp(const std::filesystem::path& path) {
+std::string GoldenText(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
@@ -25,10 +25,11 @@ class SparkDeletesTest : public testing::Test {
  protected:
   SparkDeletesTest() {
     const std::filesystem::path folder = std::string(CALVE_TEST_DATA) + "/golden/spark/deletes/metadata";
-    table_ = iceberg::ParseTableMetadata(Slurp(folder / "v12.metadata.json")).ValueOrDie();
+    table_ = iceberg::ParseTableMetadata(GoldenText(folder / "v12.metadata.json")).ValueOrDie();
     for (const auto& file : std::filesystem::directory_iterator(folder)) {
       const std::string name = file.path().filename();
-      EXPECT_TRUE(io_.WriteNew(storage::JoinLocation(table_.location, "metadata/" + name), Slurp(file.path())).ok());
+      EXPECT_TRUE(
+          io_.WriteNew(storage::JoinLocation(table_.location, "metadata/" + name), GoldenText(file.path())).ok());
     }
   }
 

@@ -25,9 +25,9 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-constexpr int64_t kDay = 86'400'000'000;
+constexpr int64_t kScanDay = 86'400'000'000;
 
-std::string LongBytes(int64_t value) { return ToBytes(Type::Of(TypeId::kLong), value); }
+std::string BoundBytes(int64_t value) { return ToBytes(Type::Of(TypeId::kLong), value); }
 
 DataFile Deletes(const std::string& path, FileContent content, int32_t day) {
   DataFile file;
@@ -140,23 +140,23 @@ TEST_F(ScanTest, ManifestsAndFilesOutsideOfTheRangeAreLeftOut) {
   }
   EXPECT_EQ(Plan(table).size(), 20u);
   EXPECT_EQ(reads_.size(), 11u) << "the list and ten manifests";
-  EXPECT_THAT(Paths(Plan(table, RowRange{1, 7 * kDay, 8 * kDay})), UnorderedElementsAre("7", "8"));
+  EXPECT_THAT(Paths(Plan(table, RowRange{1, 7 * kScanDay, 8 * kScanDay})), UnorderedElementsAre("7", "8"));
   EXPECT_EQ(reads_.size(), 3u) << "the list and two manifests";
-  EXPECT_THAT(Paths(Plan(table, RowRange{1, 7 * kDay, 8 * kDay - 1})), ElementsAre("7"));
+  EXPECT_THAT(Paths(Plan(table, RowRange{1, 7 * kScanDay, 8 * kScanDay - 1})), ElementsAre("7"));
   EXPECT_EQ(reads_.size(), 2u);
-  EXPECT_THAT(Plan(table, RowRange{1, 30 * kDay, std::nullopt}), IsEmpty());
+  EXPECT_THAT(Plan(table, RowRange{1, 30 * kScanDay, std::nullopt}), IsEmpty());
   EXPECT_EQ(reads_.size(), 1u);
 }
 
 TEST_F(ScanTest, BoundsPruneInsideAPartition) {
   DataFile early = FileOfDay("early", 1), late = FileOfDay("late", 1), unknown = FileOfDay("unknown", 1);
-  early.lower_bounds[1] = LongBytes(kDay);
-  early.upper_bounds[1] = LongBytes(kDay + 10);
-  late.lower_bounds[1] = LongBytes(kDay + 11);
-  late.upper_bounds[1] = LongBytes(kDay + 20);
+  early.lower_bounds[1] = BoundBytes(kScanDay);
+  early.upper_bounds[1] = BoundBytes(kScanDay + 10);
+  late.lower_bounds[1] = BoundBytes(kScanDay + 11);
+  late.upper_bounds[1] = BoundBytes(kScanDay + 20);
   const TableMetadata table = Commit(EmptyTable(), {early, late, unknown});
-  EXPECT_THAT(Paths(Plan(table, RowRange{1, kDay + 10, kDay + 15})), ElementsAre("late", "unknown"));
-  EXPECT_THAT(Paths(Plan(table, RowRange{1, kDay + 9, kDay + 11})), ElementsAre("early", "late", "unknown"));
+  EXPECT_THAT(Paths(Plan(table, RowRange{1, kScanDay + 10, kScanDay + 15})), ElementsAre("late", "unknown"));
+  EXPECT_THAT(Paths(Plan(table, RowRange{1, kScanDay + 9, kScanDay + 11})), ElementsAre("early", "late", "unknown"));
 }
 
 TEST_F(ScanTest, DeletesOfALaterCommitApply) {
@@ -168,7 +168,7 @@ TEST_F(ScanTest, DeletesOfALaterCommitApply) {
   rows.referenced_data_file = "mem://t/data/new";
   AddDeletes(table, {keys, rows});
   std::map<std::string, std::vector<std::string>> applying;
-  for (const ScanTask& task : Plan(table, RowRange{1, kDay, 3 * kDay})) {
+  for (const ScanTask& task : Plan(table, RowRange{1, kScanDay, 3 * kScanDay})) {
     for (const DataFile& deletes : task.deletes) applying[task.file.file_path].push_back(deletes.file_path);
     for (const DataFile& deletes : task.deletes) {
       if (deletes.file_path == "keys") {
