@@ -1,18 +1,23 @@
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
-#include "calve/cli/json_output.h"
+#include "calve/cli/maintain_output.h"
 #include "calve/cli/session.h"
-#include "calve/maintain/orphan_removal.h"
 
 namespace calve::cli {
 namespace {
 
 constexpr const char* kMaintainFooter = R"(Examples:
-  calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --orphans --dry-run
+  calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --expire --keep-snapshots 100 --dry-run
   calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --orphans --older-than 7d --json
+
+Several of these may be asked for at once; they are done in this order.
+
+--expire ends snapshots that are older than --snapshots-older-than, as Iceberg's retention policy has it: of every
+branch the newest --keep-snapshots stay, and what branches, tags and the table's history.expire.* properties say of
+themselves. What calve reads its watermark from stays: main back to its newest window. Files that only expired snapshots
+refer to are deleted once the commit is proven; a table with gc.enabled=false is refused.
 
 --orphans removes files below the table's data and metadata folders that its metadata does not refer to: what runs left
 that were killed, and what belonged to expired snapshots. Only files older than --older-than are removed, because those
@@ -24,16 +29,28 @@ struct MaintainFlags {
   TargetFlags target;
   OutputFlags output;
   std::vector<std::string> tables;
+  bool expire = false, orphans = false;
+  std::string snapshots_older_than;
+  std::optional<int64_t> keep_snapshots;
   std::string older_than = "3d";
-  bool orphans = false, no_live_writers = false, dry_run = false;
+  bool no_live_writers = false, dry_run = false;
+};
+
+// What is to be done to each table.
+struct MaintainPlan {
+  std::optional<maintain::ExpiryRequest> expire;
+  std::optional<maintain::OrphanRequest> orphans;
 };
 
 struct TableOutcome {
   std::string table;
-  Result<maintain::OrphanReport> report;
+  Json json;
+  Lines lines;
+  std::vector<std::string> notes;
+  Status status;  // the first that is not OK; what stands behind it in the order was not begun
 };
 
-Result<int64_t> AgeMs(const MaintainFlags& flags) {
+Result<int64_t> OrphanAgeMs(const MaintainFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(const int64_t micros, ParseDuration(flags.older_than));
   if (micros / 1000 < maintain::kOrphanAgeMinMs && !flags.no_live_writers) {
     return MakeError(ErrorKind::kConfig,
@@ -44,15 +61,105 @@ Result<int64_t> AgeMs(const MaintainFlags& flags) {
   return micros / 1000;
 }
 
-Result<std::vector<TableOutcome>> Execute(const MaintainFlags& flags, StopToken& stop) {
-  if (!flags.orphans) {
-    return MakeError(ErrorKind::kConfig, "nothing to do was named", "Say what to do: --orphans.");
+Result<MaintainPlan> PlanOf(const MaintainFlags& flags) {
+  MaintainPlan plan;
+  if (!flags.expire && !flags.orphans) {
+    return MakeError(ErrorKind::kConfig, "nothing to do was named", "Say what to do: --expire, --orphans.");
   }
-  maintain::OrphanRequest request;
-  ARROW_ASSIGN_OR_RAISE(request.age_min_ms, AgeMs(flags));
+  if (!flags.expire && (!flags.snapshots_older_than.empty() || flags.keep_snapshots)) {
+    return MakeError(ErrorKind::kConfig, "--snapshots-older-than and --keep-snapshots say what --expire is to do",
+                     "Add --expire.");
+  }
+  if (flags.expire) {
+    plan.expire.emplace();
+    plan.expire->dry_run = flags.dry_run;
+    plan.expire->snapshots_min = flags.keep_snapshots;
+    if (flags.keep_snapshots && *flags.keep_snapshots < 1) {
+      return MakeError(ErrorKind::kConfig,
+                       fmt::format("--keep-snapshots {}: one is always kept", *flags.keep_snapshots), "Say 1 or more.");
+    }
+    if (!flags.snapshots_older_than.empty()) {
+      ARROW_ASSIGN_OR_RAISE(const int64_t micros, ParseDuration(flags.snapshots_older_than));
+      plan.expire->snapshot_age_max_ms = micros / 1000;
+    }
+  }
+  if (flags.orphans) {
+    plan.orphans.emplace();
+    plan.orphans->dry_run = flags.dry_run;
+    ARROW_ASSIGN_OR_RAISE(plan.orphans->age_min_ms, OrphanAgeMs(flags));
+  }
+  return plan;
+}
+
+// One table, one action after the other, until one fails.
+class Maintainer {
+ public:
+  Maintainer(const MaintainFlags& flags, TargetSide& side, const Clock& clock, const StopToken& stop)
+      : flags_(flags), side_(side), clock_(clock), stop_(stop) {
+    options_ = {flags.dry_run, flags.dry_run || flags.output.verbose, flags.older_than};
+  }
+
+  TableOutcome Run(const catalog::TableIdent& ident, const MaintainPlan& plan) {
+    outcome_ = {ident.ToString(), {}, {}, {}, Status::OK()};
+    outcome_.json["table"] = outcome_.table;
+    outcome_.status = Do(ident, plan);
+    outcome_.json["dry_run"] = flags_.dry_run;
+    if (!outcome_.status.ok()) outcome_.json["error"] = ErrorJson(outcome_.status);
+    return std::move(outcome_);
+  }
+
+ private:
+  Status Do(const catalog::TableIdent& ident, const MaintainPlan& plan) {
+    // Orphan removal changes nothing of what these tell.
+    const bool states = plan.expire.has_value();
+    if (states) ARROW_RETURN_NOT_OK(PutState(ident, "before"));
+    if (plan.expire) {
+      maintain::ExpiryRequest request = *plan.expire;
+      request.ident = ident;
+      ARROW_ASSIGN_OR_RAISE(const auto report,
+                            maintain::ExpireSnapshots(*side_.catalog, *side_.file_io, clock_, stop_, request));
+      outcome_.json["expire"] = ExpiryJson(report);
+      Tell(ExpiryText(report, options_), report.notes);
+      ARROW_RETURN_NOT_OK(report.first_failure);
+    }
+    if (states) ARROW_RETURN_NOT_OK(PutState(ident, "after"));
+    if (plan.orphans) {
+      maintain::OrphanRequest request = *plan.orphans;
+      request.ident = ident;
+      ARROW_ASSIGN_OR_RAISE(const auto report,
+                            maintain::RemoveOrphans(*side_.catalog, *side_.file_io, clock_, stop_, request));
+      PutOrphans(report, outcome_.json);
+      Tell(OrphansText(report, options_), report.notes);
+      ARROW_RETURN_NOT_OK(report.first_failure);
+    }
+    return Status::OK();
+  }
+
+  Status PutState(const catalog::TableIdent& ident, const char* when) {
+    ARROW_ASSIGN_OR_RAISE(const auto table, side_.catalog->LoadTable(ident));
+    ARROW_ASSIGN_OR_RAISE(const auto state, maintain::DescribeTable(*side_.file_io, table.metadata));
+    outcome_.json[when] = StateJson(state);
+    outcome_.lines.push_back(fmt::format("{}: {}", when, StateText(state)));
+    return Status::OK();
+  }
+
+  void Tell(Lines lines, const std::vector<std::string>& notes) {
+    outcome_.lines.insert(outcome_.lines.end(), lines.begin(), lines.end());
+    outcome_.notes.insert(outcome_.notes.end(), notes.begin(), notes.end());
+  }
+
+  const MaintainFlags& flags_;
+  TargetSide& side_;
+  const Clock& clock_;
+  const StopToken& stop_;
+  MaintainOutputOptions options_;
+  TableOutcome outcome_;
+};
+
+Result<std::vector<TableOutcome>> MaintainTables(const MaintainFlags& flags, StopToken& stop) {
+  ARROW_ASSIGN_OR_RAISE(MaintainPlan plan, PlanOf(flags));
   ARROW_ASSIGN_OR_RAISE(const config::CatalogConfig catalog, CatalogConfigOf(flags.target));
-  request.warehouse = WarehouseLocationOf(catalog);
-  request.dry_run = flags.dry_run;
+  if (plan.orphans) plan.orphans->warehouse = WarehouseLocationOf(catalog);
   SystemClock clock;
   ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, stop, /*read_only=*/true));
   std::vector<catalog::TableIdent> idents;
@@ -60,76 +167,15 @@ Result<std::vector<TableOutcome>> Execute(const MaintainFlags& flags, StopToken&
     ARROW_ASSIGN_OR_RAISE(auto ident, catalog::ParseTableIdent(text, flags.target.catalog_name));
     idents.push_back(std::move(ident));
   }
+  Maintainer maintainer(flags, side, clock, stop);
   std::vector<TableOutcome> outcomes;
-  for (const catalog::TableIdent& ident : idents) {
-    request.ident = ident;
-    outcomes.push_back({ident.ToString(), maintain::RemoveOrphans(*side.catalog, *side.file_io, clock, stop, request)});
-  }
+  for (const catalog::TableIdent& ident : idents) outcomes.push_back(maintainer.Run(ident, plan));
   return outcomes;
-}
-
-Status StatusOf(const TableOutcome& outcome) {
-  return outcome.report.ok() ? outcome.report->first_failure : outcome.report.status();
-}
-
-Json OutcomeJson(const TableOutcome& outcome, const MaintainFlags& flags) {
-  Json json;
-  json["table"] = outcome.table;
-  if (outcome.report.ok()) {
-    const maintain::OrphanReport& report = *outcome.report;
-    const maintain::OrphanPlan& plan = report.plan;
-    int64_t bytes = 0;
-    Json locations = Json::array();
-    for (const storage::FileInfo& file : plan.orphans) {
-      bytes += file.size;
-      locations.push_back(file.location);
-    }
-    json["orphans"] = {{"files", plan.orphans.size()},
-                       {"bytes", bytes},
-                       {"files_deleted", report.files_deleted},
-                       {"bytes_deleted", report.bytes_deleted},
-                       {"locations", locations}};
-    json["kept"] = {{"referenced", plan.referenced},
-                    {"young", plan.young},
-                    {"in_doubt", plan.in_doubt},
-                    {"left_alone", plan.left_alone}};
-    json["listed"] = plan.listed;
-    json["uploads"] = report.uploads;
-    json["folders"] = report.folders;
-    json["notes"] = report.notes;
-  }
-  json["dry_run"] = flags.dry_run;
-  const Status status = StatusOf(outcome);
-  if (!status.ok()) {
-    json["error"] = ErrorJson(status);
-  }
-  return json;
-}
-
-void Print(const TableOutcome& outcome, const MaintainFlags& flags) {
-  if (!outcome.report.ok()) return;
-  const maintain::OrphanReport& report = *outcome.report;
-  const maintain::OrphanPlan& plan = report.plan;
-  int64_t bytes = 0;
-  for (const storage::FileInfo& file : plan.orphans) {
-    bytes += file.size;
-    if (flags.dry_run || flags.output.verbose) std::printf("  %s\n", file.location.c_str());
-  }
-  const std::string head =
-      flags.dry_run
-          ? fmt::format("would remove {} orphans, {}", HumanCount(static_cast<int64_t>(plan.orphans.size())),
-                        HumanBytes(bytes))
-          : fmt::format("removed {} orphans, {}", HumanCount(report.files_deleted), HumanBytes(report.bytes_deleted));
-  const std::string uploads = report.uploads == 0 ? "" : fmt::format(", {} unfinished uploads", report.uploads);
-  std::printf("%s\n", fmt::format("{}: {}{}; kept {} referenced, {} younger than {}, {} in doubt, {} left alone",
-                                  outcome.table, head, uploads, HumanCount(plan.referenced), HumanCount(plan.young),
-                                  flags.older_than, HumanCount(plan.in_doubt), HumanCount(plan.left_alone))
-                          .c_str());
 }
 
 int RunMaintain(const MaintainFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.output));
-  auto outcomes = Execute(flags, stop);
+  auto outcomes = MaintainTables(flags, stop);
   if (!outcomes.ok()) {
     terminal.Error(outcomes.status());
     return ExitCodeOf(outcomes.status(), stop);
@@ -138,23 +184,18 @@ int RunMaintain(const MaintainFlags& flags, StopToken& stop) {
   json["tables"] = Json::array();
   int code = kExitDone;
   for (const TableOutcome& outcome : *outcomes) {
-    const Status status = StatusOf(outcome);
-    if (!status.ok()) {
-      terminal.Error(WithContext(status, outcome.table));
-      code = outcomes->size() == 1 || stop.stopped() ? ExitCodeOf(status, stop) : kExitSomeFailed;
+    if (!outcome.status.ok()) {
+      terminal.Error(WithContext(outcome.status, outcome.table));
+      code = outcomes->size() == 1 || stop.stopped() ? ExitCodeOf(outcome.status, stop) : kExitSomeFailed;
     }
-    if (outcome.report.ok()) {
-      for (const std::string& note : outcome.report->notes) terminal.Warn(fmt::format("{}: {}", outcome.table, note));
-    }
-    if (flags.output.json) {
-      json["tables"].push_back(OutcomeJson(outcome, flags));
-    } else {
-      Print(outcome, flags);
+    for (const std::string& note : outcome.notes) terminal.Warn(fmt::format("{}: {}", outcome.table, note));
+    json["tables"].push_back(outcome.json);
+    if (flags.output.json) continue;
+    for (const std::string& line : outcome.lines) {
+      std::printf("%s%s\n", line.starts_with("  ") ? "" : (outcome.table + ": ").c_str(), line.c_str());
     }
   }
-  if (flags.output.json) {
-    PrintJson(json);
-  }
+  if (flags.output.json) PrintJson(json);
   return code;
 }
 
@@ -162,14 +203,23 @@ int RunMaintain(const MaintainFlags& flags, StopToken& stop) {
 
 void AddMaintainCommand(CLI::App& app, RunCommand& run) {
   auto flags = std::make_shared<MaintainFlags>();
-  CLI::App* command = app.add_subcommand("maintain", "Removes files that no table refers to any more");
+  CLI::App* command =
+      app.add_subcommand("maintain", "Expires snapshots, removes files that nothing refers to any more");
   command->add_option("--target-table", flags->tables, "Iceberg table: namespace.table; repeatable")->required();
+  command->add_flag("--expire", flags->expire, "end old snapshots, and delete what only they refer to");
+  command->add_option("--snapshots-older-than", flags->snapshots_older_than,
+                      "end snapshots that are older; without it the table's history.expire.max-snapshot-age-ms, or 5d");
+  command->add_option("--keep-snapshots", flags->keep_snapshots,
+                      "keep as many of every branch, however old; without it the table's "
+                      "history.expire.min-snapshots-to-keep, or 1");
   command->add_flag("--orphans", flags->orphans, "remove files that the table's metadata does not refer to");
-  command->add_option("--older-than", flags->older_than, "leave files alone that are not older; at least 24h")
+  command
+      ->add_option("--older-than", flags->older_than,
+                   "of --orphans: leave files alone that are not older; at least 24h")
       ->capture_default_str();
   command->add_flag("--no-live-writers", flags->no_live_writers,
                     "nothing else writes to the table now: allow an --older-than of less than 24h");
-  command->add_flag("--dry-run", flags->dry_run, "say what would be removed, and remove nothing");
+  command->add_flag("--dry-run", flags->dry_run, "say what would be done, and do nothing");
   AddTargetFlags(*command, flags->target);
   AddOutputFlags(*command, flags->output);
   command->footer(fmt::format("{}\n{}", kMaintainFooter, kExitCodesHelp));

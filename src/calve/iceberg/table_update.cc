@@ -278,7 +278,12 @@ Status Updater::operator()(const RemoveSnapshots& update) {
       metadata_.snapshots.RemoveIf([&](const Snapshot& snapshot) { return ids.contains(snapshot.snapshot_id); });
   if (removed == 0) return Status::OK();
   changed_ = true;
-  std::erase_if(metadata_.refs, [&](const auto& entry) { return ids.contains(entry.second.snapshot_id); });
+  for (const auto& [name, ref] : metadata_.refs) {
+    if (!ids.contains(ref.snapshot_id)) continue;
+    // Who planned to remove it did not know of the ref, or removes it first.
+    return MakeError(ErrorKind::kConflict,
+                     fmt::format("snapshot {} cannot be removed: ref '{}' points to it", ref.snapshot_id, name));
+  }
   if (metadata_.current_snapshot_id && ids.contains(*metadata_.current_snapshot_id)) {
     metadata_.current_snapshot_id.reset();
   }

@@ -94,7 +94,8 @@ Status CheckRequirements(const TableMetadata* base, std::span<const TableRequire
 
 // The metadata after `updates`, with last-updated-ms, snapshot log and sequence numbers kept true. Refuses (kFailed)
 // what would break an invariant of the spec: a snapshot whose sequence number is not above the last, a ref to an
-// unknown snapshot, a reused snapshot id, a schema that reuses a field id for another type. Works in place on a base
+// unknown snapshot, a reused snapshot id, a schema that reuses a field id for another type. kConflict where a
+// snapshot is to be removed that a ref points to. Works in place on a base
 // that is moved in.
 Result<TableMetadata> ApplyUpdates(TableMetadata base, std::span<const TableUpdate> updates, int64_t now_ms);
 

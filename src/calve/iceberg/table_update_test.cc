@@ -150,12 +150,12 @@ TEST(ApplyUpdates, RemovingMainEmptiesTheTable) {
   EXPECT_TRUE(metadata.refs.empty());
 }
 
-TEST(ApplyUpdates, RemovedSnapshotsTakeRefsLogAndStatisticsAlong) {
+TEST(ApplyUpdates, RemovedSnapshotsTakeLogAndStatisticsAlongAndNoRef) {
   TableMetadata base = MetadataWithSnapshots(5);
   base.refs["old"] = {.snapshot_id = 2, .is_branch = false};
   base.extra_json =
       R"({"statistics":[{"snapshot-id":2},{"snapshot-id":5}],"partition-statistics":[{"snapshot-id":2}],"x":1})";
-  TableMetadata metadata = Apply(base, {RemoveSnapshots{{1, 2}}});
+  TableMetadata metadata = Apply(base, {RemoveSnapshotRef{"old"}, RemoveSnapshots{{1, 2}}});
   EXPECT_EQ(metadata.snapshots.size(), 3u);
   EXPECT_EQ(metadata.refs.size(), 1u);
   ASSERT_EQ(metadata.snapshot_log.size(), 3u);
@@ -167,10 +167,13 @@ TEST(ApplyUpdates, RemovedSnapshotsTakeRefsLogAndStatisticsAlong) {
   ASSERT_EQ(metadata.snapshot_log.size(), 2u);
   EXPECT_EQ(metadata.snapshot_log[0].snapshot_id, 4);
   EXPECT_EQ(metadata.snapshots.size(), 4u);
-  // Main's own tip: main goes too.
-  metadata = Apply(MetadataWithSnapshots(2), {RemoveSnapshots{{2}}});
+  // A ref that points to one came after it was planned.
+  const std::vector<TableUpdate> unaware = {RemoveSnapshots{{1, 2}}};
+  EXPECT_EQ(KindOf(ApplyUpdates(base, unaware, 0).status()), ErrorKind::kConflict);
+  const std::vector<TableUpdate> tip = {RemoveSnapshots{{2}}};
+  EXPECT_EQ(KindOf(ApplyUpdates(MetadataWithSnapshots(2), tip, 0).status()), ErrorKind::kConflict);
+  metadata = Apply(MetadataWithSnapshots(2), {RemoveSnapshotRef{"main"}, RemoveSnapshots{{2}}});
   EXPECT_FALSE(metadata.current_snapshot_id.has_value());
-  EXPECT_FALSE(metadata.refs.contains("main"));
   EXPECT_EQ(metadata.last_sequence_number, 2);
 }
 

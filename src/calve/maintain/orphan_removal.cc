@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "calve/iceberg/statistics_json.h"
+#include "calve/maintain/expire_snapshots.h"
 #include "calve/table/snapshot_manifests.h"
 
 namespace calve::maintain {
@@ -67,13 +68,6 @@ Status CheckNotShared(catalog::Catalog& catalog, const catalog::TableIdent& iden
     }
   }
   return Status::OK();
-}
-
-Status CheckMayCollect(const TableMetadata& metadata) {
-  ARROW_ASSIGN_OR_RAISE(const bool enabled, metadata.BoolProperty("gc.enabled", true));
-  if (enabled) return Status::OK();
-  return MakeError(ErrorKind::kConfig, "the table has gc.enabled=false: its files may belong to other tables as well",
-                   "Set gc.enabled to true if they do not.");
 }
 
 Status DeleteAll(storage::FileIO& file_io, const StopToken& stop, OrphanReport& report) {

@@ -1,8 +1,5 @@
 #include "calve/offload/commit_window.h"
 
-#include <algorithm>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "calve/base/random.h"
@@ -14,16 +11,6 @@ namespace {
 
 using catalog::LoadedTable;
 
-Result<RetryPolicy> PolicyOf(const iceberg::TableMetadata& metadata) {
-  RetryPolicy policy;
-  ARROW_ASSIGN_OR_RAISE(int64_t retries, metadata.IntProperty("commit.retry.num-retries", 4));
-  policy.attempts_max = static_cast<int>(std::min<int64_t>(retries, 1000)) + 1;
-  ARROW_ASSIGN_OR_RAISE(policy.wait_min_ms, metadata.IntProperty("commit.retry.min-wait-ms", 100));
-  ARROW_ASSIGN_OR_RAISE(policy.wait_max_ms, metadata.IntProperty("commit.retry.max-wait-ms", 60'000));
-  ARROW_ASSIGN_OR_RAISE(policy.total_max_ms, metadata.IntProperty("commit.retry.total-timeout-ms", 1'800'000));
-  return policy;
-}
-
 // One commit over its tries.
 class Committer {
  public:
@@ -33,7 +20,7 @@ class Committer {
 
   Result<CommittedWindow> Run() {
     const LoadedTable& planned = commit_.planned_on;
-    ARROW_ASSIGN_OR_RAISE(RetryPolicy policy, PolicyOf(planned.metadata));
+    ARROW_ASSIGN_OR_RAISE(RetryPolicy policy, table::CommitRetryPolicyOf(planned.metadata));
     LoadedTable table;  // as it was reloaded; a long history is not copied for the first try
     const TimestampMicros began = clock_.Now();
     Status last;
@@ -149,11 +136,7 @@ Result<CommittedWindow> CommitWindow(catalog::Catalog& catalog, storage::FileIO&
 
 Result<std::optional<CommittedWindow>> CommitOrDelete(catalog::Catalog& catalog, storage::FileIO& file_io,
                                                       const Clock& clock, const WindowCommit& commit) {
-  auto sleep = [](int64_t milliseconds) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-    return Status::OK();
-  };
-  auto outcome = CommitWindow(catalog, file_io, clock, commit, sleep);
+  auto outcome = CommitWindow(catalog, file_io, clock, commit, table::SleepFor);
   bool may_delete = outcome.ok() ? outcome->outcome == CommitOutcome::kLostRace && !outcome->outcome_was_unknown
                                  : KindOf(outcome.status()) != ErrorKind::kUnknownOutcome;
   if (may_delete) {

@@ -1,15 +1,14 @@
 // One window's files into the target table: watermark and rows in one snapshot, tried until its outcome is known.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <vector>
 
-#include "calve/base/retry.h"
 #include "calve/base/stop.h"
 #include "calve/catalog/catalog.h"
 #include "calve/iceberg/data_file.h"
 #include "calve/offload/watermark.h"
+#include "calve/table/commit_retry.h"
 
 namespace calve::offload {
 
@@ -38,8 +37,7 @@ struct CommittedWindow {
   bool outcome_was_unknown = false;  // at least one try: then files must not be deleted even after kLostRace
 };
 
-// Where waiting happens; tests pass one that does not sleep.
-using Sleep = std::function<Status(int64_t milliseconds)>;
+using table::Sleep;
 
 // The retry limits are the table's commit.retry.* properties. kUnknownOutcome: it could not be found out within the
 // limits whether the snapshot is in; nothing was deleted and the next run will see. kConflict: `removed` can no longer

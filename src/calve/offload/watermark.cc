@@ -27,8 +27,8 @@ Result<CommitStamp> ParseStamp(const iceberg::StringMap& keys, const std::string
   stamp.source = get("calve.source");
   stamp.commit_id = get("calve.commit-id");
   if (std::string kind = get("calve.kind"); !kind.empty()) stamp.kind = kind;
-  auto to = ParseTimestamp(get("calve.window-to"));
-  if (!to.ok()) return BadKey(where, "calve.window-to", get("calve.window-to"));
+  auto to = ParseTimestamp(get(table::kWindowToKey));
+  if (!to.ok()) return BadKey(where, table::kWindowToKey, get(table::kWindowToKey));
   stamp.window_to = *to;
   if (std::string from = get("calve.window-from"); !from.empty()) {
     auto parsed = ParseTimestamp(from);
@@ -80,7 +80,7 @@ std::string SourceTableOf(const std::string& stamp_source) {
 
 std::map<std::string, std::string> StampSummary(const CommitStamp& stamp) {
   Keys keys = {{"calve.source", stamp.source},
-               {"calve.window-to", FormatTimestamp(stamp.window_to)},
+               {table::kWindowToKey, FormatTimestamp(stamp.window_to)},
                {"calve.rows", std::to_string(stamp.rows)},
                {"calve.commit-id", stamp.commit_id},
                {"calve.kind", stamp.kind},
@@ -104,7 +104,7 @@ Result<std::optional<Watermark>> ReadWatermark(const iceberg::TableMetadata& met
   const iceberg::Snapshot* oldest = tip;
   // At most as many steps as there are snapshots: a cycle among parents must not hang us.
   for (size_t step = 0; step < metadata.snapshots.size(); ++step) {
-    if (oldest->summary.contains("calve.window-to")) {
+    if (oldest->summary.contains(table::kWindowToKey)) {
       ARROW_ASSIGN_OR_RAISE(CommitStamp stamp,
                             ParseStamp(oldest->summary, fmt::format("snapshot {}", oldest->snapshot_id)));
       return Watermark{stamp, oldest->snapshot_id, false};

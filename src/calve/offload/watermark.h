@@ -9,11 +9,12 @@
 #include "calve/base/time.h"
 #include "calve/iceberg/table_metadata.h"
 #include "calve/offload/window.h"
+#include "calve/table/watermark_keys.h"
 
 namespace calve::offload {
 
-inline constexpr const char* kWatermarkProperty = "calve.watermark";
-inline constexpr const char* kWatermarkTag = "calve";
+using table::kWatermarkProperty;
+using table::kWatermarkTag;
 // Of a table that others had filled: rows up to this time are theirs, and calve never loaded them.
 inline constexpr const char* kStartProperty = "calve.start-from";
 // Rows up to this time may have been dropped from hot (calve retire): that hot lacks a row there, or gives an older

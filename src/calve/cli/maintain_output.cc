@@ -1,0 +1,132 @@
+#include "calve/cli/maintain_output.h"
+
+#include <fmt/format.h>
+
+#include "calve/cli/terminal.h"
+
+namespace calve::cli {
+namespace {
+
+struct RoleCount {
+  int64_t files = 0;
+  int64_t bytes = 0;
+};
+
+RoleCount CountRole(const maintain::ExpiryReport& report, maintain::FileRole role) {
+  RoleCount count;
+  for (const maintain::ExpiredFile& file : report.files) {
+    if (file.role != role) continue;
+    ++count.files;
+    count.bytes += file.bytes;
+  }
+  return count;
+}
+
+int64_t BytesOf(const std::vector<storage::FileInfo>& files) {
+  int64_t bytes = 0;
+  for (const storage::FileInfo& file : files) bytes += file.size;
+  return bytes;
+}
+
+}  // namespace
+
+Json StateJson(const maintain::TableState& state) {
+  return {{"snapshots", state.snapshots},
+          {"manifests", state.manifests},
+          {"data_files", state.data_files},
+          {"delete_files", state.delete_files},
+          {"bytes", state.bytes ? Json(*state.bytes) : Json(nullptr)}};
+}
+
+std::string StateText(const maintain::TableState& state) {
+  const std::string deletes =
+      state.delete_files == 0 ? "" : fmt::format(", {} delete files", HumanCount(state.delete_files));
+  return fmt::format("{} snapshots, {} manifests, {} data files{}{}", HumanCount(state.snapshots),
+                     HumanCount(state.manifests), HumanCount(state.data_files), deletes,
+                     state.bytes ? ", " + HumanBytes(*state.bytes) : "");
+}
+
+void PutOrphans(const maintain::OrphanReport& report, Json& json) {
+  const maintain::OrphanPlan& plan = report.plan;
+  Json locations = Json::array();
+  for (const storage::FileInfo& file : plan.orphans) locations.push_back(file.location);
+  json["orphans"] = {{"files", plan.orphans.size()},
+                     {"bytes", BytesOf(plan.orphans)},
+                     {"files_deleted", report.files_deleted},
+                     {"bytes_deleted", report.bytes_deleted},
+                     {"locations", locations}};
+  json["kept"] = {{"referenced", plan.referenced},
+                  {"young", plan.young},
+                  {"in_doubt", plan.in_doubt},
+                  {"left_alone", plan.left_alone}};
+  json["listed"] = plan.listed;
+  json["uploads"] = report.uploads;
+  json["folders"] = report.folders;
+  json["notes"] = report.notes;
+}
+
+Lines OrphansText(const maintain::OrphanReport& report, const MaintainOutputOptions& options) {
+  const maintain::OrphanPlan& plan = report.plan;
+  Lines lines;
+  for (size_t i = 0; options.list_files && i < plan.orphans.size(); ++i) {
+    lines.push_back("  " + plan.orphans[i].location);
+  }
+  const std::string head =
+      options.dry_run
+          ? fmt::format("would remove {} orphans, {}", HumanCount(static_cast<int64_t>(plan.orphans.size())),
+                        HumanBytes(BytesOf(plan.orphans)))
+          : fmt::format("removed {} orphans, {}", HumanCount(report.files_deleted), HumanBytes(report.bytes_deleted));
+  const std::string uploads = report.uploads == 0 ? "" : fmt::format(", {} unfinished uploads", report.uploads);
+  lines.push_back(fmt::format("{}{}; kept {} referenced, {} younger than {}, {} in doubt, {} left alone", head, uploads,
+                              HumanCount(plan.referenced), HumanCount(plan.young), options.orphan_age,
+                              HumanCount(plan.in_doubt), HumanCount(plan.left_alone)));
+  return lines;
+}
+
+Json ExpiryJson(const maintain::ExpiryReport& report) {
+  Json json;
+  json["snapshots"] = report.plan.expired.size();
+  json["snapshot_ids"] = Json::array();
+  for (const int64_t id : report.plan.expired) json["snapshot_ids"].push_back(id);
+  json["refs"] = report.plan.refs;
+  json["kept_for_watermark"] = report.plan.kept_for_watermark;
+  int64_t bytes = 0;
+  for (const auto& [name, role] : {std::pair("data_files", maintain::FileRole::kData),
+                                   {"delete_files", maintain::FileRole::kDeletes},
+                                   {"statistics_files", maintain::FileRole::kStatistics},
+                                   {"manifests", maintain::FileRole::kManifest},
+                                   {"manifest_lists", maintain::FileRole::kManifestList}}) {
+    const RoleCount count = CountRole(report, role);
+    json[name] = count.files;
+    bytes += count.bytes;
+  }
+  json["bytes"] = bytes;
+  json["files_deleted"] = report.files_deleted;
+  json["bytes_deleted"] = report.bytes_deleted;
+  json["locations"] = Json::array();
+  for (const maintain::ExpiredFile& file : report.files) json["locations"].push_back(file.location);
+  json["notes"] = report.notes;
+  return json;
+}
+
+Lines ExpiryText(const maintain::ExpiryReport& report, const MaintainOutputOptions& options) {
+  Lines lines;
+  for (size_t i = 0; options.list_files && i < report.files.size(); ++i) {
+    lines.push_back("  " + report.files[i].location);
+  }
+  const RoleCount data = CountRole(report, maintain::FileRole::kData);
+  const auto expired = static_cast<int64_t>(report.plan.expired.size());
+  std::string line = fmt::format(
+      "{} {} of {} snapshots; {} {} files, {} of them data files with {}", options.dry_run ? "would expire" : "expired",
+      HumanCount(expired), HumanCount(report.snapshots_before), options.dry_run ? "would delete" : "deleted",
+      HumanCount(options.dry_run ? static_cast<int64_t>(report.files.size()) : report.files_deleted),
+      HumanCount(data.files), HumanBytes(data.bytes));
+  if (!report.plan.refs.empty()) line += fmt::format("; refs ended: {}", fmt::join(report.plan.refs, ", "));
+  if (report.plan.kept_for_watermark > 0) {
+    line += fmt::format("; {} kept for the watermark", HumanCount(report.plan.kept_for_watermark));
+  }
+  lines.push_back(std::move(line));
+  return lines;
+}
+
+}  // namespace calve::cli
