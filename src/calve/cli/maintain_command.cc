@@ -14,6 +14,9 @@ constexpr const char* kMaintainFooter = R"(Examples:
 
 Several of these may be asked for at once; they are done in this order.
 
+--manifests joins small manifests, five or more, and puts their entries into the order of partitions, so that a reader
+opens few of them. Rows, files and their sequence numbers stay as they are, and the watermark where it is.
+
 --expire ends snapshots that are older than --snapshots-older-than, as Iceberg's retention policy has it: of every
 branch the newest --keep-snapshots stay, and what branches, tags and the table's history.expire.* properties say of
 themselves. What calve reads its watermark from stays: main back to its newest window. Files that only expired snapshots
@@ -29,7 +32,7 @@ struct MaintainFlags {
   TargetFlags target;
   OutputFlags output;
   std::vector<std::string> tables;
-  bool expire = false, orphans = false;
+  bool manifests = false, expire = false, orphans = false;
   std::string snapshots_older_than;
   std::optional<int64_t> keep_snapshots;
   std::string older_than = "3d";
@@ -38,6 +41,7 @@ struct MaintainFlags {
 
 // What is to be done to each table.
 struct MaintainPlan {
+  bool manifests = false;
   std::optional<maintain::ExpiryRequest> expire;
   std::optional<maintain::OrphanRequest> orphans;
 };
@@ -63,8 +67,10 @@ Result<int64_t> OrphanAgeMs(const MaintainFlags& flags) {
 
 Result<MaintainPlan> PlanOf(const MaintainFlags& flags) {
   MaintainPlan plan;
-  if (!flags.expire && !flags.orphans) {
-    return MakeError(ErrorKind::kConfig, "nothing to do was named", "Say what to do: --expire, --orphans.");
+  plan.manifests = flags.manifests;
+  if (!flags.manifests && !flags.expire && !flags.orphans) {
+    return MakeError(ErrorKind::kConfig, "nothing to do was named",
+                     "Say what to do: --manifests, --expire, --orphans.");
   }
   if (!flags.expire && (!flags.snapshots_older_than.empty() || flags.keep_snapshots)) {
     return MakeError(ErrorKind::kConfig, "--snapshots-older-than and --keep-snapshots say what --expire is to do",
@@ -111,8 +117,14 @@ class Maintainer {
  private:
   Status Do(const catalog::TableIdent& ident, const MaintainPlan& plan) {
     // Orphan removal changes nothing of what these tell.
-    const bool states = plan.expire.has_value();
+    const bool states = plan.manifests || plan.expire;
     if (states) ARROW_RETURN_NOT_OK(PutState(ident, "before"));
+    if (plan.manifests) {
+      ARROW_ASSIGN_OR_RAISE(const auto report, maintain::RewriteManifests(*side_.catalog, *side_.file_io, clock_, stop_,
+                                                                          ident, flags_.dry_run));
+      outcome_.json["manifests"] = ManifestsJson(report);
+      Tell({ManifestsText(report, options_)}, {});
+    }
     if (plan.expire) {
       maintain::ExpiryRequest request = *plan.expire;
       request.ident = ident;
@@ -203,9 +215,10 @@ int RunMaintain(const MaintainFlags& flags, StopToken& stop) {
 
 void AddMaintainCommand(CLI::App& app, RunCommand& run) {
   auto flags = std::make_shared<MaintainFlags>();
-  CLI::App* command =
-      app.add_subcommand("maintain", "Expires snapshots, removes files that nothing refers to any more");
+  CLI::App* command = app.add_subcommand(
+      "maintain", "Joins manifests, expires snapshots, removes files that nothing refers to any more");
   command->add_option("--target-table", flags->tables, "Iceberg table: namespace.table; repeatable")->required();
+  command->add_flag("--manifests", flags->manifests, "join small manifests, where there are five or more");
   command->add_flag("--expire", flags->expire, "end old snapshots, and delete what only they refer to");
   command->add_option("--snapshots-older-than", flags->snapshots_older_than,
                       "end snapshots that are older; without it the table's history.expire.max-snapshot-age-ms, or 5d");

@@ -83,6 +83,23 @@ Lines OrphansText(const maintain::OrphanReport& report, const MaintainOutputOpti
   return lines;
 }
 
+Json ManifestsJson(const maintain::ManifestReport& report) {
+  return {{"before", report.manifests_before},
+          {"rewritten", report.rewritten},
+          {"written", report.written},
+          {"bytes_rewritten", report.bytes_rewritten},
+          {"snapshot_id", report.snapshot_id ? Json(*report.snapshot_id) : Json(nullptr)}};
+}
+
+std::string ManifestsText(const maintain::ManifestReport& report, const MaintainOutputOptions& options) {
+  if (report.written == 0) {
+    return fmt::format("{} manifests: none worth rewriting", HumanCount(report.manifests_before));
+  }
+  return fmt::format("{} {} of {} manifests, {}, as {}", options.dry_run ? "would rewrite" : "rewrote",
+                     HumanCount(report.rewritten), HumanCount(report.manifests_before),
+                     HumanBytes(report.bytes_rewritten), HumanCount(report.written));
+}
+
 Json ExpiryJson(const maintain::ExpiryReport& report) {
   Json json;
   json["snapshots"] = report.plan.expired.size();

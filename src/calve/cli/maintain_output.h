@@ -7,6 +7,7 @@
 #include "calve/cli/json_output.h"
 #include "calve/maintain/expire_snapshots.h"
 #include "calve/maintain/orphan_removal.h"
+#include "calve/maintain/rewrite_manifests.h"
 #include "calve/maintain/table_state.h"
 
 namespace calve::cli {
@@ -26,6 +27,9 @@ std::string StateText(const maintain::TableState& state);
 // Adds its members to the table's object.
 void PutOrphans(const maintain::OrphanReport& report, Json& json);
 Lines OrphansText(const maintain::OrphanReport& report, const MaintainOutputOptions& options);
+
+Json ManifestsJson(const maintain::ManifestReport& report);
+std::string ManifestsText(const maintain::ManifestReport& report, const MaintainOutputOptions& options);
 
 Json ExpiryJson(const maintain::ExpiryReport& report);
 Lines ExpiryText(const maintain::ExpiryReport& report, const MaintainOutputOptions& options);

@@ -14,14 +14,15 @@ namespace calve::iceberg {
 struct EncodedManifest {
   std::string bytes;
   // Its row of the manifest list: everything but manifest_path, with counts and partition summaries. sequence_number is
-  // kUnassignedSequenceNumber (the commit knows it); so is min_sequence_number where no EXISTING entry gives one.
+  // kUnassignedSequenceNumber (the commit knows it); so is min_sequence_number where no live entry gives one.
   ManifestFile summary;
 };
 
 inline constexpr int64_t kUnassignedSequenceNumber = -1;
 
-// Writes a v2 manifest of data files (content "data"), deflate-compressed. ADDED entries are written with null sequence
-// numbers; EXISTING and DELETED ones must carry explicit ones (kFailed otherwise).
+// Writes a v2 manifest of data files (content "data"), deflate-compressed. ADDED entries are written with a null file
+// sequence number, and a null data sequence number unless they give one; EXISTING and DELETED ones must carry explicit
+// ones (kFailed otherwise).
 Result<EncodedManifest> EncodeManifest(const Schema& schema, const PartitionSpec& spec, int64_t snapshot_id,
                                        std::span<const ManifestEntry> entries);
 

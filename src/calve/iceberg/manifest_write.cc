@@ -80,12 +80,13 @@ Status Check(const ManifestEntry& entry) {
   return Status::OK();
 }
 
-// Spec, "Sequence Number Inheritance": a new file's numbers are the snapshot's, which the commit decides.
+// Spec, "Sequence Number Inheritance": a new file's numbers are the snapshot's, which the commit decides; but for the
+// data sequence number of rows that are older than their file.
 Status PutEntry(std::string& out, const ManifestEntry& entry, int64_t snapshot_id, const Type& partition) {
   const bool added = entry.status == EntryStatus::kAdded;
   PutAvroLong(out, static_cast<int>(entry.status));
   PutOptional(out, entry.snapshot_id ? *entry.snapshot_id : snapshot_id);
-  PutOptional(out, added ? std::nullopt : entry.sequence_number);
+  PutOptional(out, entry.sequence_number);
   PutOptional(out, added ? std::nullopt : entry.file_sequence_number);
   return PutDataFile(out, entry.data_file, partition);
 }
@@ -138,7 +139,8 @@ Result<EncodedManifest> EncodeManifest(const Schema& schema, const PartitionSpec
     ARROW_RETURN_NOT_OK(writer.EndObject());
     partitions.Add(entry.data_file.partition);
     Count(encoded.summary, entry);
-    if (entry.status == EntryStatus::kExisting) lowest = std::min(lowest, *entry.sequence_number);
+    if (entry.status != EntryStatus::kDeleted && entry.sequence_number)
+      lowest = std::min(lowest, *entry.sequence_number);
   }
   ARROW_ASSIGN_OR_RAISE(encoded.bytes, writer.Finish());
   encoded.summary.manifest_length = static_cast<int64_t>(encoded.bytes.size());

@@ -4,7 +4,10 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <utility>
+
+#include "calve/table/snapshot_manifests.h"
 
 namespace calve::table {
 
@@ -66,6 +69,66 @@ std::vector<MergeBin> PlanMerge(std::span<const ManifestFile> manifests, const M
       }
     }
   }
+  return plan;
+}
+
+namespace {
+
+// The lower bounds of a manifest's partition fields; nullopt where they are not known.
+std::optional<std::vector<iceberg::Literal>> LowerBounds(const iceberg::TableMetadata& metadata,
+                                                         const ManifestFile& manifest) {
+  const iceberg::PartitionSpec* spec = metadata.FindSpec(manifest.partition_spec_id);
+  if (spec == nullptr || !manifest.partitions || manifest.partitions->size() != spec->fields.size())
+    return std::nullopt;
+  const auto type = PartitionType(*spec, SchemaFor(metadata, *spec));
+  if (!type.ok()) return std::nullopt;
+  std::vector<iceberg::Literal> bounds;
+  for (size_t i = 0; i < spec->fields.size(); ++i) {
+    const auto& lower = manifest.partitions->at(i).lower_bound;
+    auto bound =
+        lower ? iceberg::FromBytes(type->fields[i].type, *lower) : Result<iceberg::Literal>(iceberg::Literal{});
+    if (!bound.ok()) return std::nullopt;
+    bounds.push_back(bound.MoveValueUnsafe());
+  }
+  return bounds;
+}
+
+}  // namespace
+
+std::vector<MergeBin> PlanManifestRewrite(const iceberg::TableMetadata& metadata,
+                                          std::span<const ManifestFile> manifests, const MergeOptions& options) {
+  struct Small {
+    ManifestFile manifest;
+    std::vector<iceberg::Literal> bounds;
+  };
+  std::map<int, std::vector<Small>, std::greater<>> by_spec;
+  std::vector<MergeBin> plan, apart;
+  for (const ManifestFile& manifest : manifests) {
+    const bool small = manifest.manifest_length < options.target_bytes / 4 * 3;
+    auto bounds = small && CanRewriteManifest(metadata, manifest) ? LowerBounds(metadata, manifest) : std::nullopt;
+    if (bounds) {
+      by_spec[manifest.partition_spec_id].push_back({manifest, std::move(*bounds)});
+    } else {
+      apart.push_back({manifest});
+    }
+  }
+  for (auto& [spec_id, small] : by_spec) {
+    std::stable_sort(small.begin(), small.end(), [](const Small& a, const Small& b) {
+      return std::lexicographical_compare(
+          a.bounds.begin(), a.bounds.end(), b.bounds.begin(), b.bounds.end(),
+          [](const auto& x, const auto& y) { return iceberg::CompareLiterals(x, y) < 0; });
+    });
+    std::vector<ManifestFile> group;
+    for (Small& one : small) group.push_back(std::move(one.manifest));
+    for (MergeBin& bin : PackFromTheEnd(group, options.target_bytes)) {
+      if (bin.size() < kManifestRewriteMin) {
+        KeepApart(std::move(bin), apart);
+      } else {
+        plan.push_back(std::move(bin));
+      }
+    }
+  }
+  plan.insert(plan.end(), apart.begin(), apart.end());
   return plan;
 }
 

@@ -29,4 +29,14 @@ using MergeBin = std::vector<iceberg::ManifestFile>;
 // count_min manifests, older bins when they hold two. Encrypted manifests (key_metadata) stay as they are.
 std::vector<MergeBin> PlanMerge(std::span<const iceberg::ManifestFile> manifests, const MergeOptions& options);
 
+// From so many on, small manifests (below three quarters of the target) are worth writing anew.
+inline constexpr size_t kManifestRewriteMin = 5;
+
+// What a rewrite of a snapshot's manifests of data files makes of them: of each spec the small ones, in the order of
+// their partitions, in bins of at most target_bytes; every other manifest by itself, in its place. Bins of less than
+// kManifestRewriteMin stay apart.
+std::vector<MergeBin> PlanManifestRewrite(const iceberg::TableMetadata& metadata,
+                                          std::span<const iceberg::ManifestFile> manifests,
+                                          const MergeOptions& options);
+
 }  // namespace calve::table

@@ -48,8 +48,8 @@ bool MayHold(const iceberg::FieldSummary& summary, const iceberg::Type& type, co
 }  // namespace
 
 RemovedFiles::RemovedFiles(storage::FileIO& file_io, std::span<const DataFile> files,
-                           std::optional<int64_t> planned_snapshot_id)
-    : file_io_(file_io), planned_snapshot_id_(planned_snapshot_id) {
+                           std::optional<int64_t> planned_snapshot_id, bool ignore_equality_deletes)
+    : file_io_(file_io), planned_snapshot_id_(planned_snapshot_id), ignore_equality_deletes_(ignore_equality_deletes) {
   for (const DataFile& file : files) {
     paths_.insert(file.file_path);
     auto& partitions = partitions_[file.spec_id];
@@ -120,6 +120,7 @@ Status RemovedFiles::CheckNewDeletes(const TableMetadata& base, std::span<const 
     for (ManifestEntry& entry : entries) {
       const int64_t number = entry.sequence_number.value_or(manifest.sequence_number);
       const bool is_new = std::max(number, entry.file_sequence_number.value_or(number)) > planned_sequence_number;
+      if (ignore_equality_deletes_ && entry.data_file.content == iceberg::FileContent::kEqualityDeletes) continue;
       if (entry.status != EntryStatus::kDeleted && is_new) added.Add(std::move(entry.data_file), number);
     }
   }

@@ -25,8 +25,9 @@ struct LocatedFiles {
 class RemovedFiles {
  public:
   // `planned_snapshot_id`: the snapshot in which the files were read.
+  // `ignore_equality_deletes`: what replaces them keeps their age, so that those that came since apply to it as well.
   RemovedFiles(storage::FileIO& file_io, std::span<const iceberg::DataFile> files,
-               std::optional<int64_t> planned_snapshot_id);
+               std::optional<int64_t> planned_snapshot_id, bool ignore_equality_deletes = false);
 
   bool empty() const { return paths_.empty(); }
   bool Contains(const std::string& path) const { return paths_.contains(path); }
@@ -49,6 +50,7 @@ class RemovedFiles {
 
   storage::FileIO& file_io_;
   const std::optional<int64_t> planned_snapshot_id_;
+  const bool ignore_equality_deletes_;
   std::set<std::string> paths_;
   std::map<int, std::vector<std::vector<iceberg::Literal>>> partitions_;    // by spec
   std::map<std::string, std::vector<iceberg::ManifestEntry>> looked_into_;  // by manifest

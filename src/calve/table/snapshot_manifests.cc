@@ -88,6 +88,13 @@ const iceberg::Schema& SchemaFor(const TableMetadata& metadata, const iceberg::P
   return metadata.schema();
 }
 
+bool CanRewriteManifest(const TableMetadata& metadata, const ManifestFile& manifest) {
+  const iceberg::PartitionSpec* spec = metadata.FindSpec(manifest.partition_spec_id);
+  return spec != nullptr && !manifest.key_metadata && PartitionType(*spec, SchemaFor(metadata, *spec)).ok() &&
+         std::none_of(spec->fields.begin(), spec->fields.end(),
+                      [](const auto& field) { return field.transform.kind == iceberg::TransformKind::kUnknown; });
+}
+
 bool HasLiveFiles(const ManifestFile& manifest) {
   return manifest.added_files_count.value_or(1) > 0 || manifest.existing_files_count.value_or(1) > 0;
 }

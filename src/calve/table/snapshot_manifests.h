@@ -23,6 +23,10 @@ Result<std::vector<iceberg::ManifestEntry>> ReadEntries(storage::FileIO& file_io
 // A manifest without live files says nothing to readers of a later snapshot (Java: MergingSnapshotProducer.shouldKeep).
 bool HasLiveFiles(const iceberg::ManifestFile& manifest);
 
+// Whether every partition value in it can be written again as it was: not where it is encrypted, or of a transform that
+// is not known.
+bool CanRewriteManifest(const iceberg::TableMetadata& metadata, const iceberg::ManifestFile& manifest);
+
 // The current schema, or another of the table's where the current one lacks a column that the spec is made from.
 const iceberg::Schema& SchemaFor(const iceberg::TableMetadata& metadata, const iceberg::PartitionSpec& spec);
 

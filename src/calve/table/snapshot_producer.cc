@@ -25,14 +25,6 @@ std::string MetadataLocation(const TableMetadata& base, const std::string& name)
                                name);
 }
 
-// A manifest is rewritten only where every partition value can be written again as it was.
-bool CanRewrite(const TableMetadata& base, const ManifestFile& manifest) {
-  const iceberg::PartitionSpec* spec = base.FindSpec(manifest.partition_spec_id);
-  return spec != nullptr && !manifest.key_metadata && PartitionType(*spec, SchemaFor(base, *spec)).ok() &&
-         std::none_of(spec->fields.begin(), spec->fields.end(),
-                      [](const auto& field) { return field.transform.kind == iceberg::TransformKind::kUnknown; });
-}
-
 Status CheckFormat(const TableMetadata& base) {
   if (base.format_version <= 2) return Status::OK();
   return MakeError(ErrorKind::kUnsupported, fmt::format("writing to a table of format version {}", base.format_version),
@@ -40,9 +32,9 @@ Status CheckFormat(const TableMetadata& base) {
 }
 
 // Entries of older snapshots become EXISTING and keep their numbers and their snapshot, or DELETED by this one and keep
-// their numbers; files that older snapshots deleted are gone for good.
-void AddRewritten(std::vector<ManifestEntry> entries, int64_t snapshot_id, const RemovedFiles& removed,
-                  std::vector<ManifestEntry>& rewritten) {
+// their numbers; files that older snapshots deleted are gone for good. Our own stay as they were first written.
+void AddRewritten(std::vector<ManifestEntry> entries, int64_t snapshot_id, std::optional<int64_t> own_sequence_number,
+                  const RemovedFiles& removed, std::vector<ManifestEntry>& rewritten) {
   for (ManifestEntry& entry : entries) {
     const bool ours = entry.snapshot_id == snapshot_id;
     if (entry.status == EntryStatus::kDeleted && !ours) continue;
@@ -51,6 +43,10 @@ void AddRewritten(std::vector<ManifestEntry> entries, int64_t snapshot_id, const
       entry.snapshot_id = snapshot_id;
     } else if (entry.status == EntryStatus::kAdded && !ours) {
       entry.status = EntryStatus::kExisting;
+    }
+    if (ours && entry.status == EntryStatus::kAdded) {
+      entry.sequence_number = own_sequence_number;
+      entry.file_sequence_number.reset();
     }
     rewritten.push_back(std::move(entry));
   }
@@ -61,7 +57,8 @@ void AddRewritten(std::vector<ManifestEntry> entries, int64_t snapshot_id, const
 SnapshotProducer::SnapshotProducer(storage::FileIO& file_io, SnapshotRequest request)
     : file_io_(file_io),
       request_(std::move(request)),
-      removed_(file_io, request_.removed, request_.planned_snapshot_id) {}
+      removed_(file_io, request_.removed, request_.planned_snapshot_id,
+               /*ignore_equality_deletes=*/request_.data_sequence_number.has_value()) {}
 
 Status SnapshotProducer::CheckRequest() const {
   if (removed_.empty()) return Status::OK();
@@ -116,7 +113,8 @@ Status SnapshotProducer::WriteOwnManifests(const TableMetadata& base, const Merg
   const auto entries_max = static_cast<size_t>(std::max<int64_t>(options.target_bytes / kEntryBytes, kEntriesMin));
   std::map<int, std::vector<ManifestEntry>> by_spec;
   for (const iceberg::DataFile& file : request_.added) {
-    by_spec[file.spec_id].push_back({EntryStatus::kAdded, snapshot_id_, std::nullopt, std::nullopt, file});
+    by_spec[file.spec_id].push_back(
+        {EntryStatus::kAdded, snapshot_id_, request_.data_sequence_number, std::nullopt, file});
   }
   std::vector<ManifestFile> manifests;
   for (const auto& [spec_id, entries] : by_spec) {
@@ -139,7 +137,15 @@ Result<ManifestFile> SnapshotProducer::Rewrite(const TableMetadata& base, const 
   std::vector<ManifestEntry> rewritten;
   for (const ManifestFile& manifest : bin) {
     ARROW_ASSIGN_OR_RAISE(auto entries, ReadEntries(file_io_, base, manifest));
-    AddRewritten(std::move(entries), *snapshot_id_, removed_, rewritten);
+    AddRewritten(std::move(entries), *snapshot_id_, request_.data_sequence_number, removed_, rewritten);
+  }
+  if (request_.rewrite_manifests) {
+    // Readers of a few partitions then skip whole manifests.
+    std::stable_sort(rewritten.begin(), rewritten.end(), [](const ManifestEntry& a, const ManifestEntry& b) {
+      return std::lexicographical_compare(
+          a.data_file.partition.begin(), a.data_file.partition.end(), b.data_file.partition.begin(),
+          b.data_file.partition.end(), [](const auto& x, const auto& y) { return iceberg::CompareLiterals(x, y) < 0; });
+    });
   }
   ARROW_ASSIGN_OR_RAISE(const ManifestFile manifest, WriteManifest(base, bin.front().partition_spec_id, rewritten));
   rewritten_.emplace(std::move(paths), manifest);
@@ -157,7 +163,7 @@ Result<std::vector<ManifestFile>> SnapshotProducer::NewManifests(const TableMeta
     if (manifest.content == ManifestContent::kDeletes) {
       untouched.push_back(manifest);
     } else if (HasLiveFiles(manifest)) {
-      const bool can_rewrite = CanRewrite(base, manifest);
+      const bool can_rewrite = CanRewriteManifest(base, manifest);
       if (!can_rewrite && removed.manifests.contains(manifest.manifest_path)) {
         return MakeError(ErrorKind::kUnsupported,
                          fmt::format("manifest {} holds files to replace and cannot be rewritten: it is encrypted, or "
@@ -171,7 +177,8 @@ Result<std::vector<ManifestFile>> SnapshotProducer::NewManifests(const TableMeta
   MergeOptions effective = options;
   effective.enabled = options.enabled && !own_manifests_.empty();
   std::vector<ManifestFile> manifests;
-  for (const MergeBin& bin : PlanMerge(data, effective)) {
+  const auto plan = request_.rewrite_manifests ? PlanManifestRewrite(base, data, options) : PlanMerge(data, effective);
+  for (const MergeBin& bin : plan) {
     if (bin.size() == 1 && !removed.manifests.contains(bin.front().manifest_path)) {
       manifests.push_back(bin.front());
       continue;
@@ -195,7 +202,9 @@ iceberg::Snapshot SnapshotProducer::NewSnapshot(const TableMetadata& base, const
   // Engines refuse a snapshot older than the table's last change; clocks differ.
   snapshot.timestamp_ms = std::max(now_ms, base.last_updated_ms);
   snapshot.schema_id = base.current_schema_id;
-  snapshot.summary = SnapshotSummary(request_.summary, request_.added, removed_files, base, parent, parents);
+  auto summary = SnapshotSummary(request_.summary, request_.added, removed_files, base, parent, parents);
+  if (request_.replace) summary["operation"] = "replace";
+  snapshot.summary = summary;
   snapshot.manifest_list =
       MetadataLocation(base, fmt::format("snap-{}-{}-{}.avro", *snapshot_id_, ++attempt_, request_.commit_id));
   return snapshot;

@@ -21,6 +21,11 @@ struct SnapshotRequest {
   std::map<std::string, std::string> summary;                 // extra snapshot summary entries (calve.*)
   std::string commit_id;                                      // a UUID, part of the names of the manifests written
   std::optional<int64_t> planned_snapshot_id = std::nullopt;  // needed where files are removed, else of no meaning
+  bool replace = false;  // the same rows in other files or manifests: the operation is "replace"
+  // Of the files added, where they are to be as old as the rows in them: delete files that came since apply to them, so
+  // equality deletes that came after the snapshot planned on are no conflict (Java's useStartingSequenceNumber).
+  std::optional<int64_t> data_sequence_number = std::nullopt;
+  bool rewrite_manifests = false;  // by PlanManifestRewrite, entries in the order of their partitions
 };
 
 struct PreparedSnapshot {
@@ -29,8 +34,8 @@ struct PreparedSnapshot {
   std::vector<iceberg::TableUpdate> updates;            // add-snapshot, set-snapshot-ref main
 };
 
-// One snapshot over any number of attempts: an "append", an "overwrite" (files added and removed) or a "delete" (files
-// removed only). Not thread-safe. It writes manifests and manifest lists; it never commits and
+// One snapshot over any number of attempts: an "append", an "overwrite" (files added and removed), a "delete" (files
+// removed only) or a "replace". Not thread-safe. It writes manifests and manifest lists; it never commits and
 // never decides whether to retry: the caller does. `file_io` must outlive it.
 class SnapshotProducer {
  public:
