@@ -9,10 +9,17 @@ namespace calve::cli {
 namespace {
 
 constexpr const char* kMaintainFooter = R"(Examples:
+  calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --compact --manifests
   calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --expire --keep-snapshots 100 --dry-run
   calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --orphans --older-than 7d --json
 
 Several of these may be asked for at once; they are done in this order.
+
+--compact writes small data files of a partition (below three quarters of --target-size) anew as fewer large ones, where
+there are --min-files of them or they hold more than one large file. Rows that delete files take out are left out. What
+was written is read back, and committed only if count and content of the rows are the same; files that others changed
+meanwhile stay as they are. The old files go when --expire ends the snapshots that have them. The table must be of
+format version 2 or 1; files of an older partition spec are left alone.
 
 --manifests joins small manifests, five or more, and puts their entries into the order of partitions, so that a reader
 opens few of them. Rows, files and their sequence numbers stay as they are, and the watermark where it is.
@@ -32,7 +39,9 @@ struct MaintainFlags {
   TargetFlags target;
   OutputFlags output;
   std::vector<std::string> tables;
-  bool manifests = false, expire = false, orphans = false;
+  bool compact = false, manifests = false, expire = false, orphans = false;
+  std::string target_size, memory = "512MiB";
+  std::optional<int64_t> min_files;
   std::string snapshots_older_than;
   std::optional<int64_t> keep_snapshots;
   std::string older_than = "3d";
@@ -41,6 +50,7 @@ struct MaintainFlags {
 
 // What is to be done to each table.
 struct MaintainPlan {
+  std::optional<maintain::CompactionRequest> compact;
   bool manifests = false;
   std::optional<maintain::ExpiryRequest> expire;
   std::optional<maintain::OrphanRequest> orphans;
@@ -65,12 +75,39 @@ Result<int64_t> OrphanAgeMs(const MaintainFlags& flags) {
   return micros / 1000;
 }
 
+Result<maintain::CompactionRequest> CompactionOf(const MaintainFlags& flags) {
+  maintain::CompactionRequest request;
+  request.dry_run = flags.dry_run;
+  if (!flags.target_size.empty()) {
+    ARROW_ASSIGN_OR_RAISE(request.target_bytes, ParseBytes(flags.target_size));
+    if (*request.target_bytes < 1) {
+      return MakeError(ErrorKind::kConfig, "--target-size 0: files must have some size", "Say 512MB, or leave it out.");
+    }
+  }
+  if (flags.min_files) {
+    if (*flags.min_files < 2) {
+      return MakeError(ErrorKind::kConfig,
+                       fmt::format("--min-files {}: one file alone is not written anew", *flags.min_files),
+                       "Say 2 or more.");
+    }
+    request.files_min = static_cast<size_t>(*flags.min_files);
+  }
+  ARROW_ASSIGN_OR_RAISE(request.memory_bytes, ParseBytes(flags.memory));
+  return request;
+}
+
 Result<MaintainPlan> PlanOf(const MaintainFlags& flags) {
   MaintainPlan plan;
   plan.manifests = flags.manifests;
-  if (!flags.manifests && !flags.expire && !flags.orphans) {
+  if (!flags.compact && !flags.manifests && !flags.expire && !flags.orphans) {
     return MakeError(ErrorKind::kConfig, "nothing to do was named",
-                     "Say what to do: --manifests, --expire, --orphans.");
+                     "Say what to do: --compact, --manifests, --expire, --orphans.");
+  }
+  if (!flags.compact && (!flags.target_size.empty() || flags.min_files)) {
+    return MakeError(ErrorKind::kConfig, "--target-size and --min-files say what --compact is to do", "Add --compact.");
+  }
+  if (flags.compact) {
+    ARROW_ASSIGN_OR_RAISE(plan.compact, CompactionOf(flags));
   }
   if (!flags.expire && (!flags.snapshots_older_than.empty() || flags.keep_snapshots)) {
     return MakeError(ErrorKind::kConfig, "--snapshots-older-than and --keep-snapshots say what --expire is to do",
@@ -117,8 +154,16 @@ class Maintainer {
  private:
   Status Do(const catalog::TableIdent& ident, const MaintainPlan& plan) {
     // Orphan removal changes nothing of what these tell.
-    const bool states = plan.manifests || plan.expire;
+    const bool states = plan.compact || plan.manifests || plan.expire;
     if (states) ARROW_RETURN_NOT_OK(PutState(ident, "before"));
+    if (plan.compact) {
+      maintain::CompactionRequest request = *plan.compact;
+      request.ident = ident;
+      ARROW_ASSIGN_OR_RAISE(const auto report,
+                            maintain::CompactFiles(*side_.catalog, *side_.file_io, clock_, stop_, request));
+      outcome_.json["compact"] = CompactionJson(report);
+      Tell({CompactionText(report, options_)}, report.notes);
+    }
     if (plan.manifests) {
       ARROW_ASSIGN_OR_RAISE(const auto report, maintain::RewriteManifests(*side_.catalog, *side_.file_io, clock_, stop_,
                                                                           ident, flags_.dry_run));
@@ -215,9 +260,15 @@ int RunMaintain(const MaintainFlags& flags, StopToken& stop) {
 
 void AddMaintainCommand(CLI::App& app, RunCommand& run) {
   auto flags = std::make_shared<MaintainFlags>();
-  CLI::App* command = app.add_subcommand(
-      "maintain", "Joins manifests, expires snapshots, removes files that nothing refers to any more");
+  CLI::App* command =
+      app.add_subcommand("maintain", "Compacts data files, joins manifests, expires snapshots, removes orphans");
   command->add_option("--target-table", flags->tables, "Iceberg table: namespace.table; repeatable")->required();
+  command->add_flag("--compact", flags->compact, "write small data files anew as fewer large ones");
+  command->add_option("--target-size", flags->target_size,
+                      "of --compact: a file's size; without it the table's write.target-file-size-bytes, or 512MiB");
+  command->add_option("--min-files", flags->min_files,
+                      fmt::format("of --compact: so many small files are worth it [{}]", maintain::kCompactFilesMin));
+  command->add_option("--memory", flags->memory, "of --compact: for files that are written")->capture_default_str();
   command->add_flag("--manifests", flags->manifests, "join small manifests, where there are five or more");
   command->add_flag("--expire", flags->expire, "end old snapshots, and delete what only they refer to");
   command->add_option("--snapshots-older-than", flags->snapshots_older_than,

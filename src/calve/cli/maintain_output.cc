@@ -83,6 +83,35 @@ Lines OrphansText(const maintain::OrphanReport& report, const MaintainOutputOpti
   return lines;
 }
 
+Json CompactionJson(const maintain::CompactionReport& report) {
+  return {{"small_files", report.plan.small_files},
+          {"other_specs", report.plan.other_specs},
+          {"not_rewritable", report.plan.not_rewritable},
+          {"groups", report.groups},
+          {"groups_done", report.groups_done},
+          {"groups_lost", report.groups_lost},
+          {"files_removed", report.files_removed},
+          {"bytes_removed", report.bytes_removed},
+          {"files_added", report.files_added},
+          {"bytes_added", report.bytes_added},
+          {"rows", report.rows},
+          {"rows_deleted", report.rows_deleted},
+          {"snapshot_ids", report.snapshot_ids},
+          {"notes", report.notes}};
+}
+
+std::string CompactionText(const maintain::CompactionReport& report, const MaintainOutputOptions& options) {
+  const std::string small = HumanCount(report.plan.small_files);
+  if (report.groups == 0) return fmt::format("{} small data files: none worth compacting", small);
+  if (options.dry_run) {
+    return fmt::format("would compact {} of {} small data files, {}, into {}", HumanCount(report.files_removed), small,
+                       HumanBytes(report.bytes_removed), HumanCount(report.files_added));
+  }
+  return fmt::format("compacted {} of {} small data files, {}, into {}, {}; {} rows, the same before and after",
+                     HumanCount(report.files_removed), small, HumanBytes(report.bytes_removed),
+                     HumanCount(report.files_added), HumanBytes(report.bytes_added), HumanCount(report.rows));
+}
+
 Json ManifestsJson(const maintain::ManifestReport& report) {
   return {{"before", report.manifests_before},
           {"rewritten", report.rewritten},

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "calve/cli/json_output.h"
+#include "calve/maintain/compact_files.h"
 #include "calve/maintain/expire_snapshots.h"
 #include "calve/maintain/orphan_removal.h"
 #include "calve/maintain/rewrite_manifests.h"
@@ -27,6 +28,9 @@ std::string StateText(const maintain::TableState& state);
 // Adds its members to the table's object.
 void PutOrphans(const maintain::OrphanReport& report, Json& json);
 Lines OrphansText(const maintain::OrphanReport& report, const MaintainOutputOptions& options);
+
+Json CompactionJson(const maintain::CompactionReport& report);
+std::string CompactionText(const maintain::CompactionReport& report, const MaintainOutputOptions& options);
 
 Json ManifestsJson(const maintain::ManifestReport& report);
 std::string ManifestsText(const maintain::ManifestReport& report, const MaintainOutputOptions& options);

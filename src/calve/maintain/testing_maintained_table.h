@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "calve/catalog/testing_fault_catalog.h"
+#include "calve/catalog/testing_interloper.h"
 #include "calve/maintain/orphan_removal.h"
 #include "calve/storage/fault_injection.h"
 #include "calve/storage/testing_temp_dir.h"

@@ -306,6 +306,52 @@ TEST_F(OverwriteTest, DeletesThatWereThereWhenTheTableWasReadAreNoConflict) {
   EXPECT_EQ(io_.Locations().count("mem://t/metadata/deletes.avro"), 1u);
 }
 
+// Compaction: rows of an older snapshot in a new file, which keeps their age.
+TEST_F(OverwriteTest, FilesAsOldAsTheirRowsLetEqualityDeletesPass) {
+  const TableMetadata base = TableOf({"a", "b"});
+  SnapshotRequest request = Replacing(base, {FileOfDay("a", 1)}, {FileOfDay("a2", 1)}, "over");
+  request.replace = true;
+  request.data_sequence_number = base.CurrentSnapshot()->sequence_number;
+  for (const bool equality : {true, false}) {
+    DataFile deletes = DeletesOfDay("d", 1);
+    deletes.content = equality ? iceberg::FileContent::kEqualityDeletes : iceberg::FileContent::kPositionDeletes;
+    const std::string name = equality ? "equality.avro" : "position.avro";
+    const ManifestFile manifest = WriteDeleteManifest(io_, base, name, {{EntryStatus::kAdded, 9, {}, {}, deletes}});
+    const TableMetadata theirs = CommitManifests(io_, base, {manifest}).ValueOrDie();
+    SnapshotRequest mine = request;
+    mine.commit_id += name;
+    const auto table = Commit(io_, theirs, mine);
+    if (!equality) {
+      EXPECT_EQ(KindOf(table.status()), ErrorKind::kConflict);
+      continue;
+    }
+    ASSERT_TRUE(table.ok()) << table.status().ToString();
+    EXPECT_EQ(table->CurrentSnapshot()->summary.at("operation"), "replace");
+    int found = 0;
+    for (const ScanTask& task : PlanScan(io_, *table, *table->current_snapshot_id, std::nullopt).ValueOrDie()) {
+      if (task.file.file_path != FileOfDay("a2", 1).file_path) continue;
+      ++found;
+      EXPECT_EQ(task.sequence_number, base.CurrentSnapshot()->sequence_number);
+      EXPECT_EQ(task.deletes.size(), 1u) << "what came since applies to it";
+    }
+    EXPECT_EQ(found, 1);
+    const ManifestFile own = Manifests(*table).front();
+    EXPECT_EQ(own.min_sequence_number, base.CurrentSnapshot()->sequence_number);
+    EXPECT_EQ(own.sequence_number, table->CurrentSnapshot()->sequence_number);
+    // A later merge keeps the number, and so does one within the commit that adds the file.
+    TableMetadata merging = theirs;
+    merging.properties["commit.manifest.min-count-to-merge"] = "2";
+    mine.commit_id += "-merging";
+    const TableMetadata merged = Commit(io_, merging, mine).ValueOrDie();
+    for (const TableMetadata& at : {merged, AppendTo(io_, merged, {FileOfDay("c", 3)}, "later").ValueOrDie()}) {
+      for (const ScanTask& task : PlanScan(io_, at, *at.current_snapshot_id, std::nullopt).ValueOrDie()) {
+        if (task.file.file_path != FileOfDay("a2", 1).file_path) continue;
+        EXPECT_EQ(task.sequence_number, base.CurrentSnapshot()->sequence_number);
+      }
+    }
+  }
+}
+
 TEST_F(OverwriteTest, RefusesWhatMakesNoSense) {
   const TableMetadata base = TableOf({"a"});
   SnapshotRequest both = Replacing(base, {FileOfDay("a", 1)}, {FileOfDay("a", 1)}, "over");

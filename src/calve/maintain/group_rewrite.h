@@ -1,0 +1,28 @@
+// The rows of some data files into new ones, with proof that they are the same.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "calve/base/stop.h"
+#include "calve/iceberg/table_metadata.h"
+#include "calve/maintain/compaction.h"
+#include "calve/storage/file_io.h"
+
+namespace calve::maintain {
+
+struct RewrittenGroup {
+  std::vector<iceberg::DataFile> removed, added;
+  int64_t rows = 0;          // in both
+  int64_t rows_deleted = 0;  // of the files read, taken out by delete files
+};
+
+// Reads the group's files, as any reader sees their rows, and writes them in their order, under the table's current
+// schema and default spec. Then what was written is read back: count and content of the rows must be what was read
+// (kCorrupt otherwise), and their partition the group's (kFailed). Where this fails the files begun are deleted.
+// Memory is bounded by a row group of the files read, and `memory_bytes` for those being written.
+Result<RewrittenGroup> RewriteGroup(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
+                                    const CompactionGroup& group, const std::string& file_prefix, int64_t memory_bytes,
+                                    const StopToken& stop);
+
+}  // namespace calve::maintain

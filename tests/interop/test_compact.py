@@ -1,0 +1,95 @@
+"""calve maintain --compact: the same rows in fewer files, for every engine; the watermark where it was."""
+
+import signal
+import time
+
+import pytest
+
+from . import program
+from .other_engines import SparkAtWork, Trades
+from .test_crash import cold_totals, hot_totals
+from .test_expire import maintain
+from .test_late import verify
+from .trades import COLUMN_NAMES, create_trades, insert_trades, offload_trades
+
+
+def fill(hot, windows, rows=400, *options):
+    create_trades(hot)
+    for count in range(rows, rows * windows + 1, rows):
+        insert_trades(hot, count - rows, rows)
+        offload_trades(hot, count, "--partition-by", "symbol", *options)
+
+
+@pytest.mark.spark
+def test_the_same_rows_in_fewer_files(cold, hot, four):
+    fill(hot, 6)
+    table = cold.table("trades")
+    rows = sorted(four[0].rows(table, COLUMN_NAMES))
+    properties = table.properties
+    dry = maintain(cold, "--compact", "--dry-run")
+    assert (dry["compact"]["files_removed"], dry["compact"]["files_added"]) == (18, 3) and dry["before"] == dry["after"]
+    done = maintain(cold, "--compact", "--expire", "--snapshots-older-than", "0s")
+    assert (done["before"]["data_files"], done["after"]["data_files"]) == (18, 3)
+    assert done["after"]["bytes"] < done["before"]["bytes"] and done["compact"]["rows"] == 2400
+    assert done["expire"]["data_files"] == 0, "the newest window's snapshot, which the watermark is read from, has them"
+    assert table.properties == properties and table.current_snapshot()["summary"]["operation"] == "replace"
+    for reader in four:
+        assert sorted(reader.rows(table, COLUMN_NAMES)) == rows, reader.name
+    assert maintain(cold, "--compact")["compact"]["groups"] == 0
+    assert offload_trades(hot, 2400)["rows"] == 0
+    insert_trades(hot, 2400, 400)
+    assert offload_trades(hot, 2800)["rows"] == 400
+    verify(hot)
+    ended = maintain(cold, "--expire", "--snapshots-older-than", "0s")
+    assert ended["expire"]["data_files"] == 18
+    for reader in four[:2]:
+        assert len(reader.rows(table, ["sequence"])) == 2800, reader.name
+
+
+def test_killed_at_random_moments(cold, hot, duckdb):
+    fill(hot, 5, 40000)
+    table = cold.table("trades")
+    totals = hot_totals(hot)
+    began = time.monotonic()
+    program.run("maintain", *cold.arguments, "--target-table", "cold.trades", "--compact", "--dry-run")
+    start = time.monotonic() - began
+    for i in range(6):
+        running = program.start("maintain", *cold.arguments, "--target-table", "cold.trades", "--compact")
+        time.sleep(start + i * 0.03)
+        running.send_signal(signal.SIGKILL)
+        running.communicate(timeout=60)
+        assert cold_totals(duckdb, table) == totals
+    maintain(cold, "--compact")
+    assert cold_totals(duckdb, table) == totals
+    assert table.current_snapshot()["summary"]["total-data-files"] == "3"
+    assert offload_trades(hot, 200000)["rows"] == 0
+
+
+@pytest.mark.spark
+def test_what_sparks_delete_files_take_out_stays_out(cold, hot, spark, duckdb):
+    trades = Trades(hot, "append")
+    for count in range(40, 241, 40):
+        trades.insert(count - 40, 40)
+        trades.offload(count)
+    job = SparkAtWork(spark, trades)
+    job.append()
+    job.delete_by_position()
+    done = maintain(cold, "--compact")
+    assert done["before"]["delete_files"] == 1 and done["compact"]["rows_deleted"] == 2 and done["after"]["data_files"] == 1
+    trades.check(duckdb, 240)
+    assert {row.sequence for row in spark.sql(trades.table, "SELECT sequence FROM {t}").collect()} == {*range(240), *trades.foreign}
+    job.delete()  # of the new file's rows, by position
+    job.compact()
+    trades.insert(240, 40)
+    trades.offload(280)
+    trades.check(duckdb, 280)
+
+
+def test_options(any_cold, hot):
+    fill(hot, 3)
+    assert "--compact" in maintain(any_cold, "--min-files", "3", "--orphans", code=program.USAGE).err
+    assert "2 or more" in maintain(any_cold, "--compact", "--min-files", "1", code=program.USAGE).err
+    assert maintain(any_cold, "--compact")["compact"]["groups"] == 0
+    assert maintain(any_cold, "--compact", "--min-files", "3")["compact"]["files_removed"] == 9
+    text = program.run("maintain", *any_cold.arguments, "--target-table", "cold.trades", "--compact", "--manifests").out
+    assert "none worth compacting" in text and "none worth rewriting" in text and "after: 4 snapshots" in text
