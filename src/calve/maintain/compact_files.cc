@@ -100,8 +100,17 @@ class Compactor {
   Result<std::optional<RewrittenGroup>> Rewrite(const CompactionGroup& group) {
     auto rewritten =
         RewriteGroup(file_io_, planned_on_.metadata, group, fmt::format("{}-compact-{:04}", run_id_, group_number_++),
-                     request_.memory_bytes / 2, stop_);
-    if (rewritten.ok()) return std::optional(rewritten.MoveValueUnsafe());
+                     request_.memory_bytes, stop_);
+    if (rewritten.ok() && (rewritten->added.size() < rewritten->removed.size() || rewritten->rows_deleted > 0)) {
+      return std::optional(rewritten.MoveValueUnsafe());
+    }
+    if (rewritten.ok()) {
+      DeleteFiles({*rewritten});
+      ++report_.groups_lost;
+      report_.notes.push_back(fmt::format("{} files stay as they are: they became {} files; more --memory may help",
+                                          group.tasks.size(), rewritten->added.size()));
+      return std::nullopt;
+    }
     const ErrorKind kind = KindOf(rewritten.status());
     // Expired meanwhile, or of a kind that calve does not read: the others can still be done.
     if (kind != ErrorKind::kNotFound && kind != ErrorKind::kUnsupported) return rewritten.status();

@@ -113,6 +113,45 @@ TEST(CompactFiles, SmallFilesOfAPartitionBecomeOneWithTheSameRows) {
   EXPECT_EQ(table.Compact()->groups, 0);
 }
 
+TEST(CompactFiles, InTheTablesSortOrderWhereMemoryHoldsAGroup) {
+  for (const int64_t memory : {int64_t{64} << 20, int64_t{2} << 20}) {
+    RowsTable table;
+    table.Update({iceberg::AddSortOrder{{1, {{1, iceberg::ParseTransform("identity"), false, true}}}},
+                  iceberg::SetDefaultSortOrder{-1}});
+    for (int i = 0; i < 5; ++i) table.Append(0, 17'000 * i, 17'000);
+    CompactionRequest request{table.ident};
+    request.memory_bytes = memory;
+    const auto rows = table.Rows();
+    const auto report = CompactFiles(*table.catalog, *table.file_io, table.clock, table.stop, request, NoSleep);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_EQ(table.Rows(), rows);
+    const iceberg::TableMetadata metadata = table.Metadata();
+    const auto files = table::ListDataFiles(*table.file_io, metadata, *metadata.current_snapshot_id).ValueOrDie();
+    datafile::ReadRequest read;
+    read.schema = metadata.schema();
+    auto reader = datafile::DataFileReader::Open(*table.file_io, files.front(), std::move(read)).ValueOrDie();
+    const auto batch = reader->Next().ValueOrDie();
+    const auto& column = static_cast<const arrow::TimestampArray&>(*batch->column(0));
+    const bool sorted = memory > int64_t{2} << 20;
+    EXPECT_EQ(files.front().sort_order_id, sorted ? 1 : 0);
+    EXPECT_EQ(column.Value(0) > column.Value(1), sorted);
+  }
+}
+
+TEST(CompactFiles, NotFewerFilesAreNoGain) {
+  RowsTable table;
+  for (int i = 0; i < 5; ++i) table.Append(0, 10 * i, 10);
+  const auto before = table.Files();
+  CompactionRequest request{table.ident};
+  request.memory_bytes = 1;  // each batch closes its file
+  const auto report = CompactFiles(*table.catalog, *table.file_io, table.clock, table.stop, request, NoSleep);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->groups_lost, 1);
+  EXPECT_NE(report->notes.at(0).find("--memory"), std::string::npos);
+  EXPECT_EQ(table.Files(), before);
+  EXPECT_EQ(table.Metadata().snapshots.size(), 5u);
+}
+
 TEST(CompactFiles, AGroupWhoseFilesGoMeanwhileIsThrownAwayAndTheOthersAreDone) {
   RowsTable table;
   table.FillDays();

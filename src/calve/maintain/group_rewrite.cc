@@ -1,5 +1,6 @@
 #include "calve/maintain/group_rewrite.h"
 
+#include <arrow/util/byte_size.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "calve/datafile/data_file_reader.h"
 #include "calve/datafile/data_file_writer.h"
 #include "calve/fingerprint/row_hash.h"
+#include "calve/maintain/row_sort.h"
 
 namespace calve::maintain {
 namespace {
@@ -63,20 +65,76 @@ Status ReadRows(storage::FileIO& file_io, const iceberg::Schema& schema, const t
   }
 }
 
-Result<std::unique_ptr<datafile::DataFileWriter>> GroupWriter(storage::FileIO& file_io,
-                                                              const iceberg::TableMetadata& metadata,
-                                                              const CompactionGroup& group,
-                                                              const std::string& file_prefix, int64_t memory_bytes,
-                                                              const std::shared_ptr<arrow::Schema>& schema) {
-  datafile::WriteContext context{metadata.schema(), metadata.spec(),
-                                 metadata.Property("write.data.path", storage::JoinLocation(metadata.location, "data")),
-                                 file_prefix};
-  datafile::WriterOptions base;
-  base.memory_bytes = memory_bytes;
-  ARROW_ASSIGN_OR_RAISE(auto options, datafile::WriterOptionsFromProperties(metadata.properties, base));
-  options.target_file_bytes = group.file_bytes;
-  return datafile::DataFileWriter::Make(file_io, std::move(context), std::move(options), schema);
-}
+// What is written: sorted where all rows of the group fit into half of the memory, else as they come.
+class GroupOutput {
+ public:
+  GroupOutput(storage::FileIO& file_io, const iceberg::TableMetadata& metadata, const CompactionGroup& group,
+              const std::string& file_prefix, int64_t memory_bytes)
+      : file_io_(file_io),
+        metadata_(metadata),
+        group_(group),
+        file_prefix_(file_prefix),
+        memory_bytes_(memory_bytes),
+        sorts_(CanSort(metadata.schema(), metadata.sort_order())) {}
+
+  Status Take(const std::shared_ptr<arrow::RecordBatch>& batch) {
+    if (!sorts_) return Write(batch, 0);
+    ARROW_ASSIGN_OR_RAISE(const int64_t bytes, arrow::util::ReferencedBufferSize(*batch));
+    held_.push_back(batch);
+    held_bytes_ += bytes;
+    if (held_bytes_ <= memory_bytes_ / 4) return Status::OK();  // sorting takes as much again
+    sorts_ = false;
+    return WriteAll(std::exchange(held_, {}), 0);
+  }
+  // Empty where every row of every file was deleted.
+  Result<std::vector<iceberg::DataFile>> Finish() {
+    if (sorts_) {
+      ARROW_ASSIGN_OR_RAISE(auto sorted, SortRows(metadata_.schema(), metadata_.sort_order(), held_));
+      held_.clear();
+      ARROW_RETURN_NOT_OK(WriteAll(sorted, metadata_.default_sort_order_id));
+    }
+    if (!writer_) return std::vector<iceberg::DataFile>{};
+    return writer_->Finish();
+  }
+  void Abort() {
+    if (!writer_) return;
+    const Status aborted = writer_->Abort();
+    static_cast<void>(aborted);  // leftovers are found by orphan removal
+  }
+
+ private:
+  Status WriteAll(const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches, int sort_order_id) {
+    for (const auto& batch : batches) ARROW_RETURN_NOT_OK(Write(batch, sort_order_id));
+    return Status::OK();
+  }
+  Status Write(const std::shared_ptr<arrow::RecordBatch>& batch, int sort_order_id) {
+    if (!writer_) ARROW_RETURN_NOT_OK(Open(batch->schema(), sort_order_id));
+    return writer_->Write(batch);
+  }
+  Status Open(const std::shared_ptr<arrow::Schema>& schema, int sort_order_id) {
+    datafile::WriteContext context{
+        metadata_.schema(), metadata_.spec(),
+        metadata_.Property("write.data.path", storage::JoinLocation(metadata_.location, "data")), file_prefix_};
+    datafile::WriterOptions base;
+    base.memory_bytes = memory_bytes_ / 2;
+    base.sort_order_id = sort_order_id;
+    ARROW_ASSIGN_OR_RAISE(auto options, datafile::WriterOptionsFromProperties(metadata_.properties, base));
+    options.target_file_bytes = group_.file_bytes;
+    ARROW_ASSIGN_OR_RAISE(writer_,
+                          datafile::DataFileWriter::Make(file_io_, std::move(context), std::move(options), schema));
+    return Status::OK();
+  }
+
+  storage::FileIO& file_io_;
+  const iceberg::TableMetadata& metadata_;
+  const CompactionGroup& group_;
+  const std::string& file_prefix_;
+  const int64_t memory_bytes_;
+  bool sorts_;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> held_;
+  int64_t held_bytes_ = 0;
+  std::unique_ptr<datafile::DataFileWriter> writer_;
+};
 
 Status CheckWritten(storage::FileIO& file_io, const iceberg::Schema& schema, const CompactionGroup& group,
                     const std::vector<iceberg::DataFile>& written, const RowSum& read, const StopToken& stop) {
@@ -106,29 +164,23 @@ Result<RewrittenGroup> RewriteGroup(storage::FileIO& file_io, const iceberg::Tab
                                     const StopToken& stop) {
   const iceberg::Schema& schema = metadata.schema();
   RewrittenGroup rewritten;
+  GroupOutput output(file_io, metadata, group, file_prefix, memory_bytes);
   RowSum read(schema);
   int64_t rows_in_files = 0;
-  std::unique_ptr<datafile::DataFileWriter> writer;
   for (const table::ScanTask& task : group.tasks) {
     rows_in_files += task.file.record_count;
     rewritten.removed.push_back(task.file);
     ARROW_RETURN_NOT_OK(ReadRows(file_io, schema, task, stop, [&](const auto& batch) -> Status {
       ARROW_RETURN_NOT_OK(read.Add(*batch));
-      if (!writer) {
-        ARROW_ASSIGN_OR_RAISE(writer,
-                              GroupWriter(file_io, metadata, group, file_prefix, memory_bytes, batch->schema()));
-      }
-      return writer->Write(batch);
+      return output.Take(batch);
     }));
   }
   rewritten.rows = read.rows();
   rewritten.rows_deleted = rows_in_files - read.rows();
-  if (!writer) return rewritten;  // every row of every file is deleted
-  ARROW_ASSIGN_OR_RAISE(rewritten.added, writer->Finish());
+  ARROW_ASSIGN_OR_RAISE(rewritten.added, output.Finish());
   const Status checked = CheckWritten(file_io, schema, group, rewritten.added, read, stop);
   if (!checked.ok()) {
-    const Status aborted = writer->Abort();
-    static_cast<void>(aborted);  // leftovers are found by orphan removal
+    output.Abort();
     return checked;
   }
   return rewritten;

@@ -17,10 +17,11 @@ struct RewrittenGroup {
   int64_t rows_deleted = 0;  // of the files read, taken out by delete files
 };
 
-// Reads the group's files, as any reader sees their rows, and writes them in their order, under the table's current
-// schema and default spec. Then what was written is read back: count and content of the rows must be what was read
-// (kCorrupt otherwise), and their partition the group's (kFailed). Where this fails the files begun are deleted.
-// Memory is bounded by a row group of the files read, and `memory_bytes` for those being written.
+// Reads the group's files, as any reader sees their rows, and writes them under the table's current schema and default
+// spec: in the table's sort order where CanSort and a quarter of the memory holds them all, else in the order they had.
+// Then what was written is read back: count and content of the rows must be what was read (kCorrupt otherwise), and
+// their partition the group's (kFailed). Where this fails the files begun are deleted. Memory is bounded by a row group
+// of the files read, and `memory_bytes` for sorting and for the files being written.
 Result<RewrittenGroup> RewriteGroup(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
                                     const CompactionGroup& group, const std::string& file_prefix, int64_t memory_bytes,
                                     const StopToken& stop);
