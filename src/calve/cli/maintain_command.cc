@@ -17,10 +17,10 @@ Several of these may be asked for at once; they are done in this order.
 
 --compact writes small data files of a partition (below three quarters of --target-size) anew as fewer large ones, where
 there are --min-files of them or they hold more than one large file. Rows that delete files take out are left out; rows
-are sorted where the table has a sort order and a quarter of --memory holds those of a group. What
-was written is read back, and committed only if count and content of the rows are the same; files that others changed
-meanwhile stay as they are. The old files go when --expire ends the snapshots that have them. The table must be of
-format version 2 or 1; files of an older partition spec are left alone.
+are sorted where the table has a sort order and a quarter of --memory holds those of a group. What was written is read
+back, and committed only if count and content of the rows are the same; files that others changed meanwhile stay as they
+are. The old files go when --expire ends the snapshots that have them. Files of an older partition spec are left alone,
+and so are tables of format version 3.
 
 --manifests joins small manifests, five or more, and puts their entries into the order of partitions, so that a reader
 opens few of them. Rows, files and their sequence numbers stay as they are, and the watermark where it is.
@@ -269,7 +269,8 @@ void AddMaintainCommand(CLI::App& app, RunCommand& run) {
                       "of --compact: a file's size; without it the table's write.target-file-size-bytes, or 512MiB");
   command->add_option("--min-files", flags->min_files,
                       fmt::format("of --compact: so many small files are worth it [{}]", maintain::kCompactFilesMin));
-  command->add_option("--memory", flags->memory, "of --compact: for sorting and for files that are written")->capture_default_str();
+  command->add_option("--memory", flags->memory, "of --compact: for sorting and for files that are written")
+      ->capture_default_str();
   command->add_flag("--manifests", flags->manifests, "join small manifests, where there are five or more");
   command->add_flag("--expire", flags->expire, "end old snapshots, and delete what only they refer to");
   command->add_option("--snapshots-older-than", flags->snapshots_older_than,
