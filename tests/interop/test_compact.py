@@ -1,6 +1,7 @@
 """calve maintain --compact: the same rows in fewer files, for every engine; the watermark where it was."""
 
 import signal
+import threading
 import time
 
 import pytest
@@ -107,4 +108,30 @@ def test_behind_a_rest_catalog(rest_cold, hot, duckdb, pyiceberg):
     assert ended["after"]["snapshots"] == 2 == len(table.snapshots()) and ended["expire"]["data_files"] == 15
     assert len(pyiceberg.rows(table, ["sequence"])) == 2400
     assert cold_totals(duckdb, table) == hot_totals(hot)
+    verify(hot)
+
+
+def test_beside_runs_that_write(any_cold, hot, duckdb):
+    """Windows land while everything is maintained without a pause; both only try again."""
+    fill(hot, 2, 40)
+    stopping, told = threading.Event(), []
+
+    def keep_maintaining():
+        while not stopping.is_set():
+            told.append(program.run("maintain", *any_cold.arguments, "--target-table", "cold.trades", "--json", "--compact", "--min-files", "2",
+                                    "--manifests", "--expire", "--snapshots-older-than", "0s", code=None))
+
+    thread = threading.Thread(target=keep_maintaining)
+    thread.start()
+    try:
+        for count in range(120, 401, 40):
+            insert_trades(hot, count - 40, 40)
+            assert offload_trades(hot, count)["rows"] == 40
+    finally:
+        stopping.set()
+        thread.join()
+    done = [outcome.json["tables"][0] for outcome in told if outcome.code == program.DONE]
+    assert sum(outcome["compact"]["files_removed"] for outcome in done) > 10 and sum(outcome["expire"]["snapshots"] for outcome in done) > 3
+    assert not [outcome for outcome in told if outcome.code not in (program.DONE, program.FAILED)]
+    assert cold_totals(duckdb, any_cold.table("trades")) == hot_totals(hot)
     verify(hot)
