@@ -86,13 +86,13 @@ def test_what_sparks_delete_files_take_out_stays_out(cold, hot, spark, duckdb):
     trades.check(duckdb, 280)
 
 
-def test_options(any_cold, hot):
+def test_options(cold, hot):
     fill(hot, 3)
-    assert "--compact" in maintain(any_cold, "--min-files", "3", "--orphans", code=program.USAGE).err
-    assert "2 or more" in maintain(any_cold, "--compact", "--min-files", "1", code=program.USAGE).err
-    assert maintain(any_cold, "--compact")["compact"]["groups"] == 0
-    assert maintain(any_cold, "--compact", "--min-files", "3")["compact"]["files_removed"] == 9
-    text = program.run("maintain", *any_cold.arguments, "--target-table", "cold.trades", "--compact", "--manifests").out
+    assert "--compact" in maintain(cold, "--min-files", "3", "--orphans", code=program.USAGE).err
+    assert "2 or more" in maintain(cold, "--compact", "--min-files", "1", code=program.USAGE).err
+    assert maintain(cold, "--compact")["compact"]["groups"] == 0
+    assert maintain(cold, "--compact", "--min-files", "3")["compact"]["files_removed"] == 9
+    text = program.run("maintain", *cold.arguments, "--target-table", "cold.trades", "--compact", "--manifests").out
     assert "none worth compacting" in text and "none worth rewriting" in text and "after: 4 snapshots" in text
 
 
@@ -111,14 +111,14 @@ def test_behind_a_rest_catalog(rest_cold, hot, duckdb, pyiceberg):
     verify(hot)
 
 
-def test_beside_runs_that_write(any_cold, hot, duckdb):
+def test_beside_runs_that_write(sql_cold, hot, duckdb):
     """Windows land while everything is maintained without a pause; both only try again."""
     fill(hot, 2, 40)
     stopping, told = threading.Event(), []
 
     def keep_maintaining():
         while not stopping.is_set():
-            told.append(program.run("maintain", *any_cold.arguments, "--target-table", "cold.trades", "--json", "--compact", "--min-files", "2",
+            told.append(program.run("maintain", *sql_cold.arguments, "--target-table", "cold.trades", "--json", "--compact", "--min-files", "2",
                                     "--manifests", "--expire", "--snapshots-older-than", "0s", code=None))
 
     thread = threading.Thread(target=keep_maintaining)
@@ -133,5 +133,5 @@ def test_beside_runs_that_write(any_cold, hot, duckdb):
     done = [outcome.json["tables"][0] for outcome in told if outcome.code == program.DONE]
     assert sum(outcome["compact"]["files_removed"] for outcome in done) > 10 and sum(outcome["expire"]["snapshots"] for outcome in done) > 3
     assert not [outcome for outcome in told if outcome.code not in (program.DONE, program.FAILED)]
-    assert cold_totals(duckdb, any_cold.table("trades")) == hot_totals(hot)
+    assert cold_totals(duckdb, sql_cold.table("trades")) == hot_totals(hot)
     verify(hot)

@@ -57,19 +57,19 @@ def test_options_and_refusals(cold, hot):
     assert "1 or more" in maintain(cold, "--expire", "--keep-snapshots", "0", code=program.USAGE).err
 
 
-def test_manifests_are_joined(any_cold, hot, duckdb, pyiceberg):
+def test_manifests_are_joined(cold, hot, duckdb, pyiceberg):
     create_trades(hot)
     for count in range(40, 281, 40):
         insert_trades(hot, count - 40, 40)
         offload_trades(hot, count, "--partition-by", "bucket(2, symbol)")
-    table = any_cold.table("trades")
+    table = cold.table("trades")
     rows = sorted(pyiceberg.rows(table, COLUMN_NAMES))
-    done = maintain(any_cold, "--manifests", "--expire", "--snapshots-older-than", "0s")
+    done = maintain(cold, "--manifests", "--expire", "--snapshots-older-than", "0s")
     assert (done["manifests"]["rewritten"], done["manifests"]["written"]) == (7, 1)
     assert (done["before"]["manifests"], done["after"]["manifests"]) == (7, 1)
     assert (done["after"]["snapshots"], done["expire"]["kept_for_watermark"]) == (2, 0), "calve's tag is on its newest window"
     assert sorted(pyiceberg.rows(table, COLUMN_NAMES)) == rows == sorted(duckdb.rows(table, COLUMN_NAMES))
-    assert maintain(any_cold, "--manifests")["manifests"]["rewritten"] == 0
+    assert maintain(cold, "--manifests")["manifests"]["rewritten"] == 0
     insert_trades(hot, 280, 40)
     assert offload_trades(hot, 320)["rows"] == 40
     assert cold_totals(duckdb, table) == hot_totals(hot)
