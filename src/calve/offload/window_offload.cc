@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 
 #include "calve/base/random.h"
 #include "calve/offload/beginning.h"
@@ -141,6 +142,9 @@ class Offload {
 
   Result<Plan> MakePlan() {
     Plan plan;
+    // Read while ClickHouse is asked: a large table's metadata takes as long. Whoever commits to it meanwhile makes
+    // this window's commit a conflict, as between any plan and its commit.
+    auto loading = std::async(std::launch::async, [this] { return context_.catalog.LoadTable(request_.target); });
     ARROW_ASSIGN_OR_RAISE(plan.server, source::AskServer(context_.source));
     ARROW_ASSIGN_OR_RAISE(plan.table,
                           DescribeRows(context_.source, request_.source_table, request_.query, request_.where));
@@ -169,7 +173,7 @@ class Offload {
       else
         Note(fmt::format("rows behind the watermark cannot be looked for: {}", MessageOf(parts.status())));
     }
-    auto planned = PlanTarget(context_, request_, plan.table);
+    auto planned = PlanTarget(context_, request_, plan.table, loading.get());
     if (!planned.ok()) return WithContext(planned.status(), plan.table.FullName());
     plan.target = std::move(*planned);
     ARROW_RETURN_NOT_OK(CheckKey(plan));
