@@ -114,6 +114,7 @@ class Offload {
     fresh.seconds_planning = result_.seconds_planning;
     fresh.seconds_writing = result_.seconds_writing;
     fresh.seconds_committing = result_.seconds_committing;
+    fresh.seconds_slice = result_.seconds_slice;
     result_ = std::move(fresh);
     max_sequence_.reset();
     Tell("planning", 0, 0, 0);
@@ -329,6 +330,7 @@ class Offload {
                           WriteSlice(context_.source, context_.file_io, slice, context_.stop,
                                      [&](int64_t rows, int64_t in, int64_t out) { Tell("reading", rows, in, out); }));
     result_.seconds_writing += SecondsSince(began);
+    result_.seconds_slice.Add(written.seconds);
     began = Steady::now();
     result_.rows = written.rows;
     max_sequence_ = written.max_sequence;
@@ -423,7 +425,9 @@ class Offload {
   // The window is in by now: what goes wrong here is a note, and the next run looks again.
   void LookForLateRows() {
     if (!looks_for_late_) return;
+    const auto began = Steady::now();
     auto late = OffloadLateRows(context_, request_, *late_);
+    result_.seconds_late += SecondsSince(began);
     if (!late.ok()) {
       Note(fmt::format("rows behind the watermark could not be looked for: {}", MessageOf(late.status())));
       return;
