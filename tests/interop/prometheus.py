@@ -10,7 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from . import program, services
+from . import leaks, program, services
 
 FOLDER = program.DEPS / "prometheus" / "usr" / "bin"
 PROMTOOL = FOLDER / "promtool"
@@ -23,9 +23,11 @@ def get(url):
     """(status, text)"""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
-            return answer.status, answer.read().decode()
+            status, text = answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        status, text = error.code, error.read().decode()
+    leaks.saw(f"{url} of calve serve", text)
+    return status, text
 
 
 def samples(text):

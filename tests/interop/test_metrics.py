@@ -1,6 +1,5 @@
 """Metrics: what `calve serve` answers, and what commands that end leave in files."""
 
-import json
 import re
 import subprocess
 import time
@@ -8,6 +7,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from conftest import need
 
 from . import program
 from .configuration import Configuration
@@ -33,6 +33,7 @@ def listening(running):
 
 def check(text):
     """promtool's opinion of the text; what it thinks of names is its own matter."""
+    need(PROMTOOL.exists(), "Prometheus is not unpacked")
     done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True)
     assert "error while linting" not in done.stderr, done.stderr
     return text

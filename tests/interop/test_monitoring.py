@@ -5,14 +5,14 @@ import pathlib
 import re
 import shlex
 import subprocess
-import time
 
 import pytest
 import yaml
+from conftest import need
 
 from . import program
 from .configuration import Configuration
-from .prometheus import PROMTOOL, Alertmanager, Prometheus, Webhook, get, samples, soon
+from .prometheus import PROMTOOL, Alertmanager, Prometheus, Webhook, get, soon
 from .test_metrics import listening
 from .test_run import T0, make
 from .test_serve import serving
@@ -22,6 +22,11 @@ RULES = DEPLOY / "prometheus" / "calve_alerts.yaml"
 RUNBOOKS = program.ROOT / "docs" / "runbooks"
 DASHBOARD = DEPLOY / "grafana" / "calve.json"
 WORD = re.compile(r"\b(?:offload|watermark|process)_\w+")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def unpacked():
+    need(PROMTOOL.exists(), "Prometheus is not unpacked")
 
 
 def rules():
