@@ -102,8 +102,10 @@ class Offload {
 
   void Tell(const std::string& phase, int64_t rows, int64_t bytes_read, int64_t bytes_written) {
     const int64_t expected = before_.rows_expected > 0 ? before_.rows_expected : result_.rows_expected;
+    const bool is_in = phase == "committed";
     context_.progress.Update(Progress{phase, before_.rows + rows, expected, before_.bytes_read + bytes_read,
-                                      before_.bytes + bytes_written, before_.seconds + SecondsSince(start_)});
+                                      before_.bytes + bytes_written, before_.seconds + SecondsSince(start_),
+                                      is_in ? result_.watermark : std::nullopt});
   }
 
   // One window. False: it was lost to another writer.
@@ -341,6 +343,7 @@ class Offload {
     Tell("committing", result_.rows, result_.bytes_read, result_.bytes);
     auto done = Commit(plan, written, commit_id);
     result_.seconds_committing += SecondsSince(began);
+    if (done.ok() && *done) Tell("committed", result_.rows, result_.bytes_read, result_.bytes);
     return done;
   }
 

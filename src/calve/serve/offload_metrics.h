@@ -2,6 +2,7 @@
 // table's lag, is worked out when it is asked for.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -67,13 +68,18 @@ class OffloadMetrics {
   std::map<std::string, MeasuredTable> tables_;
 };
 
-// Passes on what a cycle reports, and counts it. Both must outlive it.
+// Passes on what a cycle reports, and counts it. All must outlive it.
 class MeasuringReporter : public cycle::CycleReporter {
  public:
   MeasuringReporter(cycle::CycleReporter& inner, const config::Config& config, OffloadMetrics& metrics)
-      : inner_(inner), config_(config), metrics_(metrics) {}
+      : inner_(inner), config_(config), metrics_(metrics), sinks_(config.tables.size()) {}
 
-  offload::ProgressSink& SinkOf(size_t table) override { return inner_.SinkOf(table); }
+  offload::ProgressSink& SinkOf(size_t table) override {
+    // What waits for the one commit of a cycle is not in yet.
+    if (config_.commit == config::CommitUnit::kCycle) return inner_.SinkOf(table);
+    if (!sinks_[table]) sinks_[table].emplace(inner_.SinkOf(table), config_.tables[table].name, metrics_);
+    return *sinks_[table];
+  }
   void OnStarted(size_t table) override {
     metrics_.OnTableStarted(config_.tables[table].name);
     inner_.OnStarted(table);
@@ -84,9 +90,27 @@ class MeasuringReporter : public cycle::CycleReporter {
   }
 
  private:
+  // A load in chunks moves the watermark long before its turn ends.
+  class Sink : public offload::ProgressSink {
+   public:
+    Sink(offload::ProgressSink& inner, const std::string& table, OffloadMetrics& metrics)
+        : inner_(inner), table_(table), metrics_(metrics) {}
+    void Update(const offload::Progress& progress) override {
+      if (progress.watermark) metrics_.OnWatermark(table_, *progress.watermark);
+      inner_.Update(progress);
+    }
+    void Note(const std::string& text) override { inner_.Note(text); }
+
+   private:
+    offload::ProgressSink& inner_;
+    const std::string& table_;
+    OffloadMetrics& metrics_;
+  };
+
   cycle::CycleReporter& inner_;
   const config::Config& config_;
   OffloadMetrics& metrics_;
+  std::deque<std::optional<Sink>> sinks_;  // by the table's number; of each by the thread that works on it
 };
 
 }  // namespace calve::serve

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "calve/cycle/testing_cycle_work.h"
 #include "calve/schedule/testing_time.h"
 
 namespace calve::serve {
@@ -149,6 +150,31 @@ TEST_F(OffloadMetricsTest, WhatAnotherCalveWorksOnIsCountedByThatOne) {
   End({report});
   EXPECT_THAT(Text(), HasSubstr("offload_rows_total{table=\"a\",layer=\"bronze\"} 0\n"));
   EXPECT_THAT(Text(), HasSubstr("offload_cycles_total{status=\"success\"} 1\n"));
+}
+
+// Of a load in chunks, before it has ended; not of one that waits for the cycle's one commit.
+TEST_F(OffloadMetricsTest, TheWatermarkMovesWithEachCommit) {
+  offload::Progress committed;
+  committed.phase = "committed";
+  committed.watermark = clock_.Now() - kMinute;
+  config::Config config = cycle::ConfigOf({{"a"}, {"b"}});
+  cycle::FakeReporter inner(config);
+  config.commit = config::CommitUnit::kCycle;
+  MeasuringReporter(inner, config, metrics_).SinkOf(1).Update(committed);
+  EXPECT_FALSE(metrics_.KnowsWatermark("b"));
+  config.commit = config::CommitUnit::kEachTable;
+  MeasuringReporter reporter(inner, config, metrics_);
+  reporter.SinkOf(1).Update(offload::Progress{"reading"});
+  EXPECT_FALSE(metrics_.KnowsWatermark("b"));
+  reporter.SinkOf(1).Update(committed);
+  EXPECT_THAT(Text(), HasSubstr("offload_lag_minutes{table=\"b\"} 1\n"));
+  reporter.SinkOf(0).Note("a word");
+  EXPECT_THAT(inner.NotesOf(0), ::testing::ElementsAre("a word"));
+  reporter.OnStarted(0);
+  EXPECT_THAT(Text(), HasSubstr("offload_table_started_timestamp_seconds{table=\"a\"} 1723204800\n"));
+  reporter.OnEnded(0, Done("a", 1, clock_.Now()));
+  EXPECT_THAT(Text(), HasSubstr("offload_table_started_timestamp_seconds{table=\"a\"} 0\n"));
+  EXPECT_EQ(inner.ended.size(), 1u);
 }
 
 // Labels come from the configuration alone, so their number stays bounded.
