@@ -133,7 +133,7 @@ class Webhook:
             thread.join()
 
 
-def soon(what, seconds=30):
+def soon(what, seconds=60):
     """Waits until it is so; what it was at last, for the message."""
     end = time.monotonic() + seconds
     while not (seen := what()):
