@@ -3,7 +3,8 @@
 
 The calve_layer(NAME DEPENDS ...) lines of CMakeLists.txt say what a layer may include: itself and what it depends on,
 directly or not. A test file (*_test.cc, testing_*) may in addition include any layer's testing_* headers. Files outside of
-a known layer, unknown layers, cycles, and a production file that includes a testing_* header are errors as well.
+a known layer, unknown layers, cycles, and a production file that includes a testing_* header are errors as well; so is a
+thread in a SEQUENTIAL layer, whose tests ThreadSanitizer does not run.
 
     tools/check_layers.py [--root DIR]     check the tree
     tools/check_layers.py --self-test      prove that the check catches what it should
@@ -18,21 +19,24 @@ import tempfile
 LAYER = re.compile(r"^\s*calve_layer\(\s*(\w+)([^)]*)\)", re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<](calve/[^">]+)[">]')
 RELATIVE_INCLUDE = re.compile(r'^\s*#\s*include\s*"(?!calve/)([^"]+)"')
-KEYWORDS = {"DEPENDS", "LIBRARIES", "TESTS_WITH", "REAL_SERVERS"}
+KEYWORDS = {"DEPENDS", "LIBRARIES", "TESTS_WITH", "REAL_SERVERS", "SEQUENTIAL"}
+THREAD = re.compile(r"std::(jthread|thread|async)\b|pthread_create")
 
 
 def read_layers(cmake_text):
-    """{layer: its direct dependencies}, from the calve_layer(...) lines."""
-    layers = {}
+    """({layer: its direct dependencies}, the sequential ones), from the calve_layer(...) lines."""
+    layers, sequential = {}, set()
     for name, rest in LAYER.findall(re.sub(r"#.*", "", cmake_text)):
         direct, keyword = [], None
         for word in rest.split():
+            if word == "SEQUENTIAL":
+                sequential.add(name)
             if word in KEYWORDS:
                 keyword = word
             elif keyword == "DEPENDS":
                 direct.append(word)
         layers[name] = direct
-    return layers
+    return layers, sequential
 
 
 def close_over(layers):
@@ -62,10 +66,12 @@ def is_test(path):
     return path.stem.endswith("_test") or path.name.startswith("testing_")
 
 
-def check_file(path, shown, layer, allowed):
+def check_file(path, shown, layer, allowed, sequential):
     problems = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         where = f"{shown}:{number}"
+        if sequential and THREAD.search(line):
+            problems.append(f"{where}: a thread, but CMakeLists.txt calls layer {layer} SEQUENTIAL: ThreadSanitizer would not see it")
         if match := RELATIVE_INCLUDE.match(line):
             problems.append(f'{where}: include "{match[1]}" by its full name, "calve/<layer>/<file>"')
         match = INCLUDE.match(line)
@@ -85,7 +91,7 @@ def check_file(path, shown, layer, allowed):
 def check_tree(root):
     """(number of files looked at, problems)"""
     cmake = (root / "CMakeLists.txt").read_text(encoding="utf-8")
-    layers = read_layers(cmake)
+    layers, sequential = read_layers(cmake)
     if not layers:
         return 0, ["CMakeLists.txt: no calve_layer(...) line found"]
     closed, problems = close_over(layers)
@@ -97,14 +103,14 @@ def check_tree(root):
         if len(inside) != 2 or inside[0] not in closed:
             problems.append(f"{shown}: not in the folder of a layer that CMakeLists.txt names")
             continue
-        problems += check_file(path, shown, inside[0], closed[inside[0]])
+        problems += check_file(path, shown, inside[0], closed[inside[0]], inside[0] in sequential)
     return len(files), problems
 
 
 SELF_TEST_CMAKE = """
 # calve_layer(ghost DEPENDS nowhere)
 calve_layer(base      DEPENDS                 LIBRARIES fmt::fmt)
-calve_layer(iceberg   DEPENDS base            LIBRARIES ZLIB::ZLIB)
+calve_layer(iceberg   SEQUENTIAL DEPENDS base LIBRARIES ZLIB::ZLIB)
 calve_layer(storage   DEPENDS base)
 calve_layer(catalog
             DEPENDS iceberg storage           LIBRARIES SQLite::SQLite3)
@@ -124,6 +130,8 @@ SELF_TEST_FILES = [
     ("catalog/d.cc", '#include "a.h"\n', "by its full name"),
     ("catalog/e.cc", '#include "calve/ghost/a.h"\n', "may not include calve/ghost/a.h"),
     ("catalog/f.cc", '#include "calve/a.h"\n', "may not include calve/a.h"),
+    ("iceberg/c.cc", "  std::thread t;\n", "calls layer iceberg SEQUENTIAL"),
+    ("storage/c.cc", "  std::thread t;\n", None),
     ("ghost/a.h", "\n", "not in the folder of a layer"),
     ("stray.h", "\n", "not in the folder of a layer"),
 ]

@@ -40,7 +40,7 @@ def environment(**more):
         if SECRETS.search(name) and len(value) >= leaks.LENGTH_MIN:
             leaks.secret(value)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CALVE_")}
-    return {**kept, "CALVE_CHDB_LIBRARY": str(LIBRARY), "TZ": "America/New_York", **more}
+    return {**kept, "CALVE_CHDB_LIBRARY": str(LIBRARY), "CALVE_LISTEN": "127.0.0.1:0", "TZ": "America/New_York", **more}
 
 
 def command(*arguments):

@@ -16,8 +16,8 @@ NOW = "now64(3, 'UTC')"
 class Serving:
     """A running `calve serve`: what it has said so far, line by line."""
 
-    def __init__(self, config, *arguments):
-        self.process = config.start("serve", *arguments)
+    def __init__(self, config, *arguments, **options):
+        self.process = config.start("serve", *arguments, **options)
         self.lines, self.told = [], []
         self.readers = [threading.Thread(target=self._read, args=pair) for pair in ((self.process.stderr, self.lines), (self.process.stdout, self.told))]
         for reader in self.readers:
@@ -48,8 +48,8 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(config, *arguments):
-    running = Serving(config, *arguments)
+def serving(config, *arguments, **options):
+    running = Serving(config, *arguments, **options)
     try:
         yield running
     finally:

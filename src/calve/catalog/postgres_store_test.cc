@@ -23,6 +23,7 @@ std::vector<CatalogCase> Cases() {
           CatalogCase{"postgresV0", [] { return std::make_unique<PostgresPlace>(*PostgresServer::Get(), kJavaV0); }}};
 }
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CatalogConformance);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(TableHistoryConformance);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MetadataFileConformance);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(FaultyFileConformance);
 INSTANTIATE_FILE_CATALOG_CONFORMANCE(PostgresRealServer, ::testing::ValuesIn(Cases()));

@@ -170,7 +170,9 @@ Result<LoadedTable> RestCatalog::MakeTable(const TableIdent& ident, bool registe
   auto key = [&] { return settings.takes_idempotency_keys ? TimeOrderedUuid(clock_.Now() / 1000) : ""; };
   request.idempotency_key = key();
   auto made = client->Send(request);
-  if (KindOf(made.status()) == ErrorKind::kNotFound) {
+  // A 409 says that the name is taken; Nessie's also that more than one level of the namespace is missing.
+  if (KindOf(made.status()) == ErrorKind::kNotFound ||
+      (KindOf(made.status()) == ErrorKind::kConflict && KindOf(LoadTable(ident).status()) == ErrorKind::kNotFound)) {
     ARROW_RETURN_NOT_OK(MakeNamespace(*client, ident.levels));
     request.idempotency_key = key();  // the server may repeat its refusal for the first one
     made = client->Send(request);

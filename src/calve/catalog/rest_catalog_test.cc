@@ -37,6 +37,7 @@ const CatalogCase kRestCases[] = {
     CatalogCase{"like_the_fixture", [] { return std::make_unique<RestPlace>(LikeTheFixture()); }},
     CatalogCase{"like_nessie", [] { return std::make_unique<RestPlace>(LikeNessie()); }}};
 INSTANTIATE_TEST_SUITE_P(Rest, CatalogConformance, ::testing::ValuesIn(kRestCases), CatalogCaseName);
+INSTANTIATE_TEST_SUITE_P(Rest, TableHistoryConformance, ::testing::ValuesIn(kRestCases), CatalogCaseName);
 INSTANTIATE_TEST_SUITE_P(Rest, FaultyFileConformance, ::testing::ValuesIn(kRestCases), CatalogCaseName);
 
 class RestCatalogTest : public ::testing::Test {

@@ -85,7 +85,8 @@ RestClient::Try RestClient::TryOnce(const RestRequest& request) {
   http.target = base_path_ + request.path;
   http.body = request.body;
   http.headers = {"Accept: application/json", "User-Agent: calve/" CALVE_VERSION};
-  if (!request.body.empty()) http.headers.push_back("Content-Type: application/json");
+  // Also without one: curl would call what a DELETE lacks a form, which Nessie refuses.
+  if (request.method != "GET") http.headers.push_back("Content-Type: application/json");
   if (!request.idempotency_key.empty()) http.headers.push_back("Idempotency-Key: " + request.idempotency_key);
   for (const auto& [name, value] : settings_.headers) http.headers.push_back(fmt::format("{}: {}", name, value));
   tried.error = auth_.Authorize(settings_, reads_.endpoint().origin, http, tried.used_token);

@@ -29,6 +29,15 @@ class ShiftedClock : public Clock {
 };
 inline constexpr int64_t kTwoHoursMicros = 2 * 3600 * kMicrosPerSecond;
 
+// What a server does otherwise than the suite asks for.
+struct ServerQuirks {
+  std::string refused_characters;           // of names: it does not let them into its URLs
+  bool places_tables = false;               // where it likes, below root()
+  bool drops_what_is_not_there = false;     // and says that it did
+  bool overwrites_first_snapshots = false;  // a requirement that there be none holds for it whatever there is
+  bool names_commits_otherwise = false;     // the metadata file in a commit's answer is not the one that loads show
+};
+
 // An empty catalog in a folder of its own: a local one, or one of the store that is given. Files go through `faults`.
 struct CatalogPlace {
   CatalogPlace() : CatalogPlace(std::make_unique<storage::LocalFileIO>()) {}
@@ -38,8 +47,7 @@ struct CatalogPlace {
   virtual std::string root() const { return "file://" + dir.path(); }
   // One more catalog object on the same place, as another process would have it.
   virtual std::unique_ptr<Catalog> Open() = 0;
-  // Of names: what a server does not let into its URLs.
-  virtual std::string refused_characters() const { return ""; }
+  virtual ServerQuirks quirks() const { return {}; }
 
   storage::TempDir dir;
   ShiftedClock clock;
@@ -62,11 +70,16 @@ class CatalogConformance : public ::testing::TestWithParam<CatalogCase> {
     if (!place_) GTEST_SKIP() << "its server is not installed (tools/setup servers)";
   }
 
+  // What a race in a new table begins with: nothing, or a snapshot where the server would overwrite the first one.
+  std::vector<int64_t> FirstSnapshots(const TableIdent& ident);
+
   std::unique_ptr<CatalogPlace> place_;
   std::unique_ptr<Catalog> catalog_;
   const TableIdent ident_{{"cold"}, "trades"};
 };
 
+// Of catalogs that keep metadata files as the spec has them: with all snapshots, a log of those before, a codec.
+class TableHistoryConformance : public CatalogConformance {};
 // Of catalogs that read and write the metadata files in this process: what is in them is theirs to judge.
 class MetadataFileConformance : public CatalogConformance {};
 // Of those whose tables' files go through the place's `faults`.
@@ -74,6 +87,7 @@ class FaultyFileConformance : public CatalogConformance {};
 
 #define INSTANTIATE_FILE_CATALOG_CONFORMANCE(prefix, ...)                                  \
   INSTANTIATE_TEST_SUITE_P(prefix, CatalogConformance, __VA_ARGS__, CatalogCaseName);      \
+  INSTANTIATE_TEST_SUITE_P(prefix, TableHistoryConformance, __VA_ARGS__, CatalogCaseName); \
   INSTANTIATE_TEST_SUITE_P(prefix, MetadataFileConformance, __VA_ARGS__, CatalogCaseName); \
   INSTANTIATE_TEST_SUITE_P(prefix, FaultyFileConformance, __VA_ARGS__, CatalogCaseName)
 

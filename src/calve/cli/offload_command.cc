@@ -5,9 +5,11 @@
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
+#include "calve/cli/metrics_output.h"
 #include "calve/cli/offload_report.h"
 #include "calve/cli/session.h"
 #include "calve/offload/offload.h"
+#include "calve/source/introspection.h"
 
 namespace calve::cli {
 namespace {
@@ -37,6 +39,7 @@ struct OffloadFlags {
   int64_t chunk_rows = 50'000'000;
   int64_t readers = 1;
   std::vector<std::string> key;
+  std::string metrics_file;
   bool dry_run = false, repartition = false;
 };
 
@@ -264,6 +267,29 @@ void PrintResult(const offload::OffloadResult& r, bool dry_run) {
   std::printf("%s\n", head.c_str());
 }
 
+// As of a cycle over this table alone.
+void TellMetrics(const OffloadFlags& flags, const Result<offload::OffloadResult>& result, TimestampMicros started,
+                 Terminal& terminal) {
+  const auto request = RequestOf(flags);
+  if (flags.metrics_file.empty() || flags.dry_run || !request.ok()) return;
+  cycle::TableReport table;
+  table.name = source::BareTableName(flags.source_table);
+  if (!result.ok()) {
+    static_cast<schedule::TableOutcome&>(table.outcome) = schedule::TableOutcome::Failed(result.status());
+  } else {
+    table.offload = *result;
+    if (result->held_by) table.outcome.state = schedule::TableState::kSkipped;
+  }
+  table.outcome.started = started;
+  table.outcome.finished = SystemClock().Now();
+  cycle::CycleReport report;
+  report.tables = {table};
+  report.started = started;
+  report.finished = *table.outcome.finished;
+  WriteCycleMetrics(flags.metrics_file, {{table.name, flags.layer, request->buffer_micros + request->covers_micros}},
+                    std::nullopt, report, terminal);
+}
+
 Result<offload::OffloadResult> Execute(const OffloadFlags& flags, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(offload::OffloadRequest request, RequestOf(flags));
   SystemClock clock;
@@ -282,7 +308,9 @@ Result<offload::OffloadResult> Execute(const OffloadFlags& flags, StopToken& sto
 
 int RunOffload(const OffloadFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.output));
+  const TimestampMicros started = SystemClock().Now();
   auto result = Execute(flags, stop, terminal);
+  TellMetrics(flags, result, started, terminal);
   terminal.EndProgress();
   int code = ExitCodeOf(result.status(), stop);
   if (!result.ok()) {
@@ -313,6 +341,7 @@ void AddOffloadCommand(CLI::App& app, RunCommand& run) {
   AddSourceFlags(*command, flags->source);
   AddTargetFlags(*command, flags->target);
   AddOutputFlags(*command, flags->output);
+  AddMetricsFileFlag(*command, flags->metrics_file);
   command->footer(fmt::format("{}\n{}", kOffloadFooter, kExitCodesHelp));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunOffload(*flags, stop); }; });
 }

@@ -38,8 +38,12 @@ Json ResultJson(const offload::OffloadResult& r, bool dry_run) {
   json["duration_seconds"] = r.seconds;
   json["rows_per_second"] = r.seconds > 0 ? static_cast<double>(r.rows) / r.seconds : 0.0;
   json["bytes_read"] = r.bytes_read;
+  const offload::SliceSeconds& slice = r.seconds_slice;
   json["phases"] = {
-      {"planning", r.seconds_planning}, {"writing", r.seconds_writing}, {"committing", r.seconds_committing}};
+      {"planning", r.seconds_planning}, {"writing", r.seconds_writing},   {"read", slice.read},
+      {"decode", slice.decode},         {"wait_for_encoder", slice.held}, {"wait_for_rows", slice.starved},
+      {"encode", slice.encode},         {"upload", slice.upload},         {"committing", r.seconds_committing},
+      {"late", r.seconds_late}};
   json["rows_removed"] = r.rows_removed;
   json["rows_expected"] = r.rows_expected;
   json["rows_null_cursor"] = r.rows_null_cursor;

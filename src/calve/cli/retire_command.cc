@@ -6,10 +6,13 @@
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
+#include "calve/cli/metrics_output.h"
 #include "calve/cli/session.h"
 #include "calve/cli/table_choice.h"
 #include "calve/cycle/table_request.h"
 #include "calve/offload/retire.h"
+#include "calve/serve/findings_metrics.h"
+#include "calve/source/introspection.h"
 
 namespace calve::cli {
 namespace {
@@ -36,7 +39,7 @@ struct RetireFlags {
   TargetFlags target;
   OutputFlags output;
   std::string source_table, target_table, timestamp_col, older_than, before, view;
-  std::string memory = "512MiB", lease = "10m";
+  std::string memory = "512MiB", lease = "10m", metrics_file;
   std::vector<std::string> key, types, expressions, excluded;
   bool strict = false, optimize = false, dry_run = false;
   TableChoice choice;
@@ -239,7 +242,7 @@ void PrintResult(const offload::RetireResult& r, bool dry_run) {
 
 // One table: told, and its JSON where that is wanted. The exit code.
 int RetireOne(const RetireFlags& flags, const OpenedTables& sides, const Result<offload::RetireRequest>& request,
-              const std::string& name, StopToken& stop, Terminal& terminal, Json& json) {
+              const std::string& name, FindingsFile& findings, StopToken& stop, Terminal& terminal, Json& json) {
   const SystemClock clock;
   const TargetSide& side = sides.target;
   auto retire = [&]() -> Result<offload::RetireResult> {
@@ -249,6 +252,11 @@ int RetireOne(const RetireFlags& flags, const OpenedTables& sides, const Result<
     return offload::RetireTable(context, *request);
   };
   auto result = retire();
+  const bool was_stopped = !result.ok() && KindOf(result.status()) == ErrorKind::kStopped;
+  if (!flags.dry_run && !was_stopped) {
+    const std::string label = sides.config ? name : source::BareTableName(name);
+    findings.Add([label, result, now = clock.Now()](serve::MetricSet& set) { AddRetired(set, label, result, now); });
+  }
   terminal.EndProgress();
   const Status error = result.ok() ? result->ended_early : result.status();
   int code = ExitCodeOf(error, stop);
@@ -274,9 +282,12 @@ Result<int> Execute(const RetireFlags& flags, StopToken& stop, Terminal& termina
   const Status& journal = sides.target.journal_error;
   if (!sides.target.journal && !journal.ok())
     terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(journal)));
+  const config::Config* config = sides.config ? &*sides.config : nullptr;
+  FindingsFile findings(MetricsFileOf(flags.metrics_file, config, "retire"), serve::RetireDescriptions(), config);
   Json json;
   if (!sides.config) {
-    const int code = RetireOne(flags, sides, request, flags.source_table, stop, terminal, json);
+    const int code = RetireOne(flags, sides, request, flags.source_table, findings, stop, terminal, json);
+    findings.Write(terminal);
     if (flags.output.json) PrintJson(json);
     return code;
   }
@@ -286,11 +297,12 @@ Result<int> Execute(const RetireFlags& flags, StopToken& stop, Terminal& termina
     const config::TableConfig& table = sides.config->tables[i];
     ARROW_RETURN_NOT_OK(stop.Check());
     json = Json::object();
-    codes.Add(RetireOne(flags, sides, RequestOf(table, request), table.name, stop, terminal, json));
+    codes.Add(RetireOne(flags, sides, RequestOf(table, request), table.name, findings, stop, terminal, json));
     Json named = {{"name", table.name}};
     named.update(json);
     all["tables"].push_back(std::move(named));
   }
+  findings.Write(terminal);
   all["exit_code"] = codes.code();
   if (flags.output.json) PrintJson(all);
   return codes.code();
@@ -323,6 +335,7 @@ void AddRetireCommand(CLI::App& app, RunCommand& run) {
   AddTargetFlags(*command, flags->target);
   AddTableChoice(*command, "Table", flags->choice);
   AddOutputFlags(*command, flags->output);
+  AddMetricsFileFlag(*command, flags->metrics_file);
   command->footer(kRetireFooter);
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunRetire(*flags, stop); }; });
 }

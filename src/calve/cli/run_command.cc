@@ -4,7 +4,9 @@
 #include "calve/cli/command.h"
 #include "calve/cli/cycle_terminal.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/metrics_output.h"
 #include "calve/cli/session.h"
+#include "calve/config/cadence.h"
 #include "calve/config/load_config.h"
 
 namespace calve::cli {
@@ -27,13 +29,13 @@ constexpr const char* kExitCodes =
 
 struct RunFlags {
   OutputFlags output;
-  std::string config = "calve.yaml", until;
+  std::string config = "calve.yaml", until, metrics_file;
   std::vector<std::string> tables;
   bool dry_run = false;
 };
 
-Result<cycle::CycleReport> Execute(const RunFlags& flags, StopToken& stop, Terminal& terminal) {
-  ARROW_ASSIGN_OR_RAISE(const config::Config config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
+Result<cycle::CycleReport> Cycle(const RunFlags& flags, const config::Config& config, StopToken& stop,
+                                 Terminal& terminal) {
   cycle::CycleOptions options;
   ARROW_ASSIGN_OR_RAISE(options.tables, cycle::ChooseTables(config, flags.tables));
   if (!flags.until.empty()) {
@@ -49,6 +51,16 @@ Result<cycle::CycleReport> Execute(const RunFlags& flags, StopToken& stop, Termi
   CycleTerminal reporter(terminal, config, flags.dry_run);
   return cycle::RunConfiguredCycle(config, options,
                                    {*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop}, reporter);
+}
+
+Result<cycle::CycleReport> Execute(const RunFlags& flags, StopToken& stop, Terminal& terminal) {
+  ARROW_ASSIGN_OR_RAISE(const config::Config config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
+  auto report = Cycle(flags, config, stop, terminal);
+  if (flags.dry_run) return report;
+  ARROW_ASSIGN_OR_RAISE(const schedule::Cadence cadence, config::CadenceOf(config.schedule));
+  WriteCycleMetrics(MetricsFileOf(flags.metrics_file, &config, "run"), serve::MeasuredTablesOf(config),
+                    config::LongestIntervalMicros(cadence, SystemClock().Now()), report, terminal);
+  return report;
 }
 
 int Run(const RunFlags& flags, StopToken& stop) {
@@ -82,6 +94,7 @@ void AddRunCommand(CLI::App& app, RunCommand& run) {
   command->add_option("--until", flags->until, "end the windows here, if that is earlier: 2024-08-09T00:15:00Z");
   command->add_flag("--dry-run", flags->dry_run, "say what would be done, and change nothing");
   AddOutputFlags(*command, flags->output);
+  AddMetricsFileFlag(*command, flags->metrics_file);
   command->footer(fmt::format("{}\n{}", kRunFooter, kExitCodes));
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return Run(*flags, stop); }; });
 }

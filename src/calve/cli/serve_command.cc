@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -8,9 +9,13 @@
 #include "calve/cli/cycle_terminal.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/session.h"
+#include "calve/config/cadence.h"
 #include "calve/config/load_config.h"
 #include "calve/cycle/served_tables.h"
+#include "calve/offload/watermark.h"
 #include "calve/schedule/serve_loop.h"
+#include "calve/serve/endpoints.h"
+#include "calve/serve/offload_metrics.h"
 
 namespace calve::cli {
 namespace {
@@ -19,6 +24,7 @@ constexpr const char* kServeFooter = R"(Examples:
   calve serve                             cycles by the schedule of calve.yaml, until it is told to stop
   calve serve --config /etc/calve.yaml --log-format json
   calve serve --once                      one cycle now, and what it needs to catch up
+  curl http://127.0.0.1:9765/metrics      what Prometheus reads (docs/metrics.md)
   kill -HUP PID                           reads the configuration again; one that is wrong leaves the old one in force
 
 Cycles never overlap. Times that were missed (a long cycle, downtime) are one cycle, which begins at once. A table that fails is
@@ -31,14 +37,9 @@ constexpr const char* kServeExitCodes =
 
 struct ServeFlags {
   OutputFlags output;
-  std::string config = "calve.yaml", stop_limit = "25s";
+  std::string config = "calve.yaml", stop_limit = "25s", listen;
   bool once = false;
 };
-
-Result<schedule::Cadence> CadenceOf(const config::ScheduleConfig& schedule) {
-  if (!schedule.cron.empty()) return schedule::Cadence::Cron(schedule.cron, schedule.timezone);
-  return schedule::Cadence::Every(schedule.every_micros, schedule.offset_micros);
-}
 
 // A table goes on for so long at least before others have their turn.
 constexpr int64_t kLongestMin = 60 * kMicrosPerSecond;
@@ -51,9 +52,14 @@ class Server : public schedule::ServeObserver {
         cadence_(std::move(cadence)),
         tables_(config_.schedule.retry),
         stop_(stop),
-        terminal_(terminal) {}
+        terminal_(terminal),
+        metrics_(clock_),
+        endpoints_(metrics_) {
+    Measure();
+  }
 
-  int Serve(int64_t stop_limit_micros) {
+  Result<int> Serve(int64_t stop_limit_micros) {
+    ARROW_ASSIGN_OR_RAISE(const std::unique_ptr<serve::HttpServer> http, Listen());
     schedule::ServeOptions options;
     options.once = flags_.once;
     options.stop_limit_micros = stop_limit_micros;
@@ -83,7 +89,10 @@ class Server : public schedule::ServeObserver {
   }
   void OnCycleFinished(const schedule::DueCycle&, const Result<schedule::CycleReport>& report) override {
     terminal_.EndProgress();
-    if (!report.ok()) terminal_.Error(WithContext(report.status(), "the cycle failed as a whole"));
+    if (report.ok()) return;
+    metrics_.OnCycleFailed(report.status());
+    endpoints_.SetNotReady(fmt::format("the last cycle failed as a whole: {}", ErrorKindName(KindOf(report.status()))));
+    terminal_.Error(WithContext(report.status(), "the cycle failed as a whole"));
   }
   void OnReloaded(const schedule::Cadence& cadence) override {
     terminal_.Note(
@@ -93,6 +102,7 @@ class Server : public schedule::ServeObserver {
     terminal_.Error(WithContext(status, "the configuration was not read again, the old one stays in force"));
   }
   void OnStopping(std::optional<TimestampMicros> limit) override {
+    endpoints_.SetNotReady("stopping");
     terminal_.Note(limit ? fmt::format("stopping; the cycle that runs has until {}", FormatTimestamp(*limit))
                          : std::string("stopping"));
   }
@@ -102,8 +112,46 @@ class Server : public schedule::ServeObserver {
     return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
   }
 
+  // Null: nobody is to be answered.
+  Result<std::unique_ptr<serve::HttpServer>> Listen() {
+    if (flags_.once && flags_.listen.empty()) return nullptr;  // over before anybody asks
+    const std::string& where = flags_.listen.empty() ? config_.serve.listen : flags_.listen;
+    if (where == "off") return nullptr;
+    ARROW_ASSIGN_OR_RAISE(const http::ListenAddress address, http::ParseListenAddress(where));
+    ARROW_ASSIGN_OR_RAISE(auto server, serve::HttpServer::Start(address, endpoints_.Handlers()));
+    terminal_.Note(fmt::format("listening at http://{}: /metrics, /healthz, /readyz", server->address().ToString()));
+    if (!address.IsLoopback()) {
+      terminal_.Warn(fmt::format("whoever can reach {} can read the names of the tables and their numbers",
+                                 server->address().ToString()));
+    }
+    return server;
+  }
+
+  // The metrics are of this configuration from now on.
+  void Measure() {
+    metrics_.Configure(serve::MeasuredTablesOf(config_), config::LongestIntervalMicros(cadence_, clock_.Now()));
+    std::vector<std::string> names;
+    for (const config::TableConfig& table : config_.tables) names.push_back(table.name);
+    endpoints_.SetFindings(config_.metrics.directory, std::move(names));
+  }
+
+  // A table's lag is told also where this process never moved its watermark: it fails, it is put aside, others work on
+  // it. What cannot be read is not worth a word here: the cycle says it.
+  void ReadWatermarks(catalog::Catalog& catalog, const std::function<bool(const std::string& table)>& wanted) {
+    for (const config::TableConfig& table : config_.tables) {
+      if (!wanted(table.name) || stop_.stopped()) continue;
+      auto loaded = catalog.LoadTable(table.target);
+      // A catalog that is away is not asked for every table: each answer takes its time-outs.
+      if (!loaded.ok() && KindOf(loaded.status()) != ErrorKind::kNotFound) return;
+      if (!loaded.ok()) continue;
+      auto watermark = offload::ReadWatermark(loaded->metadata);
+      if (watermark.ok() && *watermark) metrics_.OnWatermark(table.name, (*watermark)->stamp.window_to);
+    }
+  }
+
   // Everything is opened for the cycle: a journal that is back is used again, a password that changed is read.
   Result<schedule::CycleReport> Cycle(const schedule::DueCycle& due) {
+    metrics_.OnCycleStarted();
     const TimestampMicros now = clock_.Now();
     cycle::CycleOptions options = tables_.OptionsFor(config_, due.cause, now);
     options.longest_micros = std::max(kLongestMin, cadence_.NextAfter(now) - now);
@@ -113,11 +161,19 @@ class Server : public schedule::ServeObserver {
           fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
     }
     ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(config_.source, stop_));
-    CycleTerminal reporter(terminal_, config_, /*dry_run=*/false);
+    endpoints_.SetNotReady("");
+    ReadWatermarks(*side.catalog, [this](const std::string& table) { return !metrics_.KnowsWatermark(table); });
+    CycleTerminal told(terminal_, config_, /*dry_run=*/false);
+    serve::MeasuringReporter reporter(told, config_, metrics_);
     ARROW_ASSIGN_OR_RAISE(
         const cycle::CycleReport report,
         cycle::RunConfiguredCycle(
             config_, options, {*source, *side.catalog, *side.file_io, side.journal.get(), clock_, stop_}, reporter));
+    metrics_.OnCycleEnded(report);
+    ReadWatermarks(*side.catalog, [&](const std::string& table) {
+      const auto found = std::ranges::find(report.tables, table, &cycle::TableReport::name);
+      return found == report.tables.end() || found->outcome.state != schedule::TableState::kDone;
+    });
     exit_code_ = CycleExitCode(report, stop_);
     terminal_.EndProgress();
     terminal_.Note("cycle ended: " + CycleSummary(report));
@@ -131,9 +187,11 @@ class Server : public schedule::ServeObserver {
   // All or nothing.
   Result<schedule::Cadence> Reload() {
     ARROW_ASSIGN_OR_RAISE(config::Config config, config::LoadConfig(flags_.config, config::ProcessEnvironment()));
-    ARROW_ASSIGN_OR_RAISE(schedule::Cadence cadence, CadenceOf(config.schedule));
+    ARROW_ASSIGN_OR_RAISE(schedule::Cadence cadence, config::CadenceOf(config.schedule));
+    if (config.serve != config_.serve) terminal_.Warn("serve.listen is taken over at the next start");
     config_ = std::move(config);
     cadence_ = cadence;
+    Measure();
     tables_.Forget(config_.schedule.retry);
     return cadence;
   }
@@ -148,6 +206,8 @@ class Server : public schedule::ServeObserver {
   StopToken& stop_;
   Terminal& terminal_;
   const SystemClock clock_;
+  serve::OffloadMetrics metrics_;
+  serve::Endpoints endpoints_;
 };
 
 int Serve(const ServeFlags& flags, StopToken& stop) {
@@ -157,7 +217,7 @@ int Serve(const ServeFlags& flags, StopToken& stop) {
   auto served = [&]() -> Result<int> {
     ARROW_ASSIGN_OR_RAISE(const int64_t stop_limit, ParseDuration(flags.stop_limit));
     ARROW_ASSIGN_OR_RAISE(config::Config config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
-    ARROW_ASSIGN_OR_RAISE(schedule::Cadence cadence, CadenceOf(config.schedule));
+    ARROW_ASSIGN_OR_RAISE(schedule::Cadence cadence, config::CadenceOf(config.schedule));
     return Server(flags, std::move(config), std::move(cadence), stop, terminal).Serve(stop_limit);
   }();
   if (served.ok()) return *served;
@@ -174,6 +234,12 @@ void AddServeCommand(CLI::App& app, RunCommand& run) {
   command->add_flag("--once", flags->once, "one cycle now and what it needs to catch up, then the end");
   command->add_option("--stop-limit", flags->stop_limit, "how long a cycle may take to end once a stop is asked for")
       ->capture_default_str();
+  command
+      ->add_option(
+          "--listen", flags->listen,
+          "HOST:PORT of /metrics, /healthz and /readyz, in place of the configuration's serve.listen; port 0 is "
+          "any that is free, `off` is none")
+      ->envname("CALVE_LISTEN");
   AddOutputFlags(*command, flags->output);
   command->get_option("--json")->description("one JSON object on stdout for each cycle, a line each");
   command->footer(fmt::format("{}\n{}", kServeFooter, kServeExitCodes));

@@ -3,11 +3,14 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/metrics_output.h"
 #include "calve/cli/session.h"
 #include "calve/cli/table_choice.h"
 #include "calve/cli/verify_report.h"
 #include "calve/cycle/table_request.h"
 #include "calve/offload/repair.h"
+#include "calve/serve/findings_metrics.h"
+#include "calve/source/introspection.h"
 
 namespace calve::cli {
 namespace {
@@ -44,7 +47,7 @@ struct VerifyFlags {
   uint64_t seed = 0;
   int64_t rows = 0;
   bool strict = false, cold_only = false, repair = false;
-  std::string lease = "10m";
+  std::string lease = "10m", metrics_file;
 };
 
 void AddTableFlags(CLI::App& command, VerifyFlags& flags) {
@@ -208,7 +211,7 @@ Result<Outcome> Verify(const VerifyFlags& flags, const OpenedTables& sides, cons
 
 // One table: told, and its JSON where that is wanted. The exit code.
 int VerifyOne(const VerifyFlags& flags, const OpenedTables& sides, const offload::VerifyRequest& request,
-              StopToken& stop, Terminal& terminal, Json& json) {
+              const std::string& name, FindingsFile& findings, StopToken& stop, Terminal& terminal, Json& json) {
   const SystemClock clock;
   const VerifyWords words{request.timestamp_column.empty() ? "" : flags.bucket, flags.cold_only};
   auto result = Verify(flags, sides, request, clock, stop, terminal);
@@ -220,6 +223,9 @@ int VerifyOne(const VerifyFlags& flags, const OpenedTables& sides, const offload
     return code;
   }
   if (!result->result.equal()) code = kExitDifference;
+  findings.Add([name, found = result->result, now = clock.Now()](serve::MetricSet& set) {
+    serve::AddVerified(set, name, found, now);
+  });
   if (flags.output.json) {
     json = VerifyJson(result->result, words, code);
     if (result->repair) json["repair"] = RepairJson(*result->repair);
@@ -232,14 +238,14 @@ int VerifyOne(const VerifyFlags& flags, const OpenedTables& sides, const offload
 
 // Every table of the configuration.
 Result<int> VerifyAll(const VerifyFlags& flags, const OpenedTables& sides, const offload::VerifyRequest& range,
-                      StopToken& stop, Terminal& terminal) {
+                      FindingsFile& findings, StopToken& stop, Terminal& terminal) {
   Json json = {{"equal", true}, {"tables", Json::array()}};
   ExitCodes codes;
   for (size_t i : sides.chosen) {
     const config::TableConfig& table = sides.config->tables[i];
     ARROW_RETURN_NOT_OK(stop.Check());
     Json told = Json::object();
-    codes.Add(VerifyOne(flags, sides, RequestOf(table, range), stop, terminal, told));
+    codes.Add(VerifyOne(flags, sides, RequestOf(table, range), table.name, findings, stop, terminal, told));
     Json named = {{"name", table.name}};
     named.update(told);
     json["tables"].push_back(std::move(named));
@@ -261,9 +267,17 @@ Result<int> Execute(const VerifyFlags& flags, StopToken& stop, Terminal& termina
   ARROW_ASSIGN_OR_RAISE(const OpenedTables sides,
                         OpenTables(flags.choice, flags.source, flags.target, /*with_source=*/!flags.cold_only,
                                    /*read_only=*/!flags.repair, clock, stop));
-  if (sides.config) return VerifyAll(flags, sides, request, stop, terminal);
+  const config::Config* config = sides.config ? &*sides.config : nullptr;
+  FindingsFile findings(MetricsFileOf(flags.metrics_file, config, "verify"), serve::VerifyDescriptions(), config);
+  if (config) {
+    auto code = VerifyAll(flags, sides, request, findings, stop, terminal);
+    findings.Write(terminal);
+    return code;
+  }
   Json json;
-  const int code = VerifyOne(flags, sides, request, stop, terminal, json);
+  const std::string name = flags.source_table.empty() ? flags.target_table : source::BareTableName(flags.source_table);
+  const int code = VerifyOne(flags, sides, request, name, findings, stop, terminal, json);
+  findings.Write(terminal);
   if (flags.output.json) PrintJson(json);
   return code;
 }
@@ -294,6 +308,7 @@ void AddVerifyCommand(CLI::App& app, RunCommand& run) {
   AddTargetFlags(*command, flags->target);
   AddTableChoice(*command, "Table", flags->choice);
   AddOutputFlags(*command, flags->output);
+  AddMetricsFileFlag(*command, flags->metrics_file);
   command->footer(kVerifyFooter);
   command->callback([flags, &run] { run = [flags](StopToken& stop) { return RunVerify(*flags, stop); }; });
 }

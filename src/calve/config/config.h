@@ -104,6 +104,16 @@ struct LimitsConfig {
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };
 
+// Where `calve serve` answers, and where commands that end leave their metrics.
+struct ServeConfig {
+  std::string listen = "127.0.0.1:9765";  // "off": nowhere
+  friend bool operator==(const ServeConfig&, const ServeConfig&) = default;
+};
+struct MetricsConfig {
+  std::string directory;  // empty: none
+  friend bool operator==(const MetricsConfig&, const MetricsConfig&) = default;
+};
+
 struct CursorConfig {
   std::string timestamp;
   std::string sequence;       // may be empty
@@ -190,6 +200,8 @@ struct Config {
   StateConfig state;
   ScheduleConfig schedule;
   LimitsConfig limits;
+  ServeConfig serve;
+  MetricsConfig metrics;
   std::vector<TableConfig> tables;  // as in the file: at least one, no cycle in `after`
   // Values that came from the environment, by path ("tables[1].where"), as the file has them: what may be shown.
   std::map<std::string, std::string> as_written;

@@ -81,6 +81,8 @@ TEST(LoadConfig, TheResolvedFormLoadsToTheSame) {
     EXPECT_EQ(again->state, config->state);
     EXPECT_EQ(again->schedule, config->schedule);
     EXPECT_EQ(again->limits, config->limits);
+    EXPECT_EQ(again->serve, config->serve);
+    EXPECT_EQ(again->metrics, config->metrics);
   }
 }
 

@@ -254,6 +254,32 @@ const Mapping& LimitsKeys() {
   return kMapping;
 }
 
+const Mapping& ServeKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Bind(
+                  "listen", Form::kText, &ServeConfig::listen,
+                  "`HOST:PORT` where `calve serve` answers `/metrics`, `/healthz` and `/readyz`; port 0 is any that is "
+                  "free, `off` is none. Who can reach it can read it: there is no password."),
+          },
+  };
+  return kMapping;
+}
+
+const Mapping& MetricsKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Bind("directory", Form::kFile, &MetricsConfig::directory,
+                   "A folder where `calve run`, `verify` and `retire` leave their metrics as `calve_run.prom`, "
+                   "`calve_verify.prom` and `calve_retire.prom`, for node_exporter's textfile collector; `calve serve` "
+                   "shows the latter two. Default: none."),
+          },
+  };
+  return kMapping;
+}
+
 Key ByLoader(std::string name, Form form, const Mapping& mapping, std::string meaning) {
   Key key;
   key.name = std::move(name);
@@ -281,6 +307,9 @@ const Mapping& FileKeys() {
               BindMapping("state", &Config::state, StateKeys(), "Runs, leases and the mirror of the watermarks."),
               BindMapping("schedule", &Config::schedule, ScheduleKeys(), "When `calve serve` begins a cycle."),
               BindMapping("limits", &Config::limits, LimitsKeys(), "What a cycle may use."),
+              BindMapping("serve", &Config::serve, ServeKeys(), "What `calve serve` answers."),
+              BindMapping("metrics", &Config::metrics, MetricsKeys(),
+                          "Metrics of commands that end ([metrics](metrics.md))."),
               ByLoader("defaults", Form::kMapping, DefaultsKeys(),
                        "What holds for every table that does not say otherwise: a mapping is merged with the table's "
                        "key by key, a list is replaced by the table's."),

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "calve/config/dependencies.h"
+#include "calve/http/listen_address.h"
 #include "calve/schedule/cadence.h"
 #include "calve/source/nearest_name.h"
 
@@ -38,6 +39,7 @@ class Rules {
   void CheckSource();
   void CheckCatalog();
   void CheckSchedule();
+  void CheckServe();
   void CompleteTables();
   void CheckTables();
   void CheckUnique();
@@ -125,6 +127,16 @@ void Rules::CheckSchedule() {
   if (schedule.offset_micros >= schedule.every_micros) {
     Add("schedule.offset", "the offset is not shorter than the time between two cycles", "Give less than `every`.");
   }
+}
+
+void Rules::CheckServe() {
+  const std::string& listen = config_.serve.listen;
+  if (listen == "off") return;
+  const Status status = http::ParseListenAddress(listen).status();
+  if (status.ok()) return;
+  // What came from the environment is not shown.
+  const bool is_shown = !config_.as_written.contains("serve.listen");
+  Add("serve.listen", is_shown ? MessageOf(status) : "this is no address to listen at", RemedyOf(status));
 }
 
 void Rules::CompleteTables() {
@@ -239,6 +251,7 @@ void ApplyRules(const Reader& reader, const std::vector<std::string>& paths, Con
   rules.CheckSource();
   rules.CheckCatalog();
   rules.CheckSchedule();
+  rules.CheckServe();
   rules.CompleteTables();
   rules.CheckTables();
   rules.CheckUnique();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "calve/base/seconds_sum.h"
 #include "calve/iceberg/data_file.h"
 #include "calve/iceberg/partition_spec.h"
 #include "calve/storage/file_io.h"
@@ -31,6 +32,7 @@ struct WriterOptions {
   int metrics_inferred_columns_max = 100;  // write.metadata.metrics.max-inferred-column-defaults
   int sort_order_id = 0;                   // of rows as they come
   int threads = 2;                         // encoding columns at once
+  SecondsSum* store_time = nullptr;        // told how long the store was waited for, by all threads; may be null
 };
 
 // Reads write.* of the table's properties over `base`. kConfig names property and value.

@@ -7,8 +7,8 @@ constexpr size_t kHeadBytesMax = 64;
 
 }  // namespace
 
-DeferredStream::DeferredStream(storage::FileIO& file_io, std::string location)
-    : file_io_(file_io), location_(std::move(location)) {}
+DeferredStream::DeferredStream(storage::FileIO& file_io, std::string location, SecondsSum* store_time)
+    : file_io_(file_io), location_(std::move(location)), store_time_(store_time) {}
 
 DeferredStream::~DeferredStream() {
   if (!closed_) (void)Abort();
@@ -20,7 +20,7 @@ Status DeferredStream::Write(const void* data, int64_t nbytes) {
     head_.append(static_cast<const char*>(data), static_cast<size_t>(nbytes));
   } else {
     if (!stream_) ARROW_RETURN_NOT_OK(Open());
-    ARROW_RETURN_NOT_OK(stream_->Write(data, nbytes));
+    ARROW_RETURN_NOT_OK(Ask([&] { return stream_->Write(data, nbytes); }));
   }
   position_ += nbytes;
   return Status::OK();
@@ -32,7 +32,7 @@ int64_t DeferredStream::held_bytes() const {
 }
 
 Status DeferredStream::Open() {
-  ARROW_ASSIGN_OR_RAISE(stream_, file_io_.OpenOutput(location_));
+  ARROW_ASSIGN_OR_RAISE(stream_, Ask([&] { return file_io_.OpenOutput(location_); }));
   return stream_->Write(head_.data(), static_cast<int64_t>(head_.size()));
 }
 
@@ -40,7 +40,7 @@ Status DeferredStream::Close() {
   if (closed_) return Status::OK();
   if (!stream_) ARROW_RETURN_NOT_OK(Open());
   closed_ = true;
-  return stream_->Close();
+  return Ask([&] { return stream_->Close(); });
 }
 
 Status DeferredStream::Abort() {

@@ -7,14 +7,15 @@
 #include <memory>
 #include <string>
 
+#include "calve/base/seconds_sum.h"
 #include "calve/storage/file_io.h"
 
 namespace calve::datafile {
 
 class DeferredStream : public arrow::io::OutputStream {
  public:
-  // `file_io` must outlive it.
-  DeferredStream(storage::FileIO& file_io, std::string location);
+  // `file_io` must outlive it, and so must `store_time`, which is told how long the store was waited for; may be null.
+  DeferredStream(storage::FileIO& file_io, std::string location, SecondsSum* store_time = nullptr);
   ~DeferredStream() override;
 
   Status Write(const void* data, int64_t nbytes) override;
@@ -30,8 +31,15 @@ class DeferredStream : public arrow::io::OutputStream {
  private:
   Status Open();
 
+  // A call to the store.
+  template <typename Call>
+  auto Ask(Call call) -> decltype(call()) {
+    return store_time_ ? store_time_->Time(call) : call();
+  }
+
   storage::FileIO& file_io_;
   const std::string location_;
+  SecondsSum* const store_time_;
   std::string head_;  // until it is opened
   std::shared_ptr<arrow::io::OutputStream> stream_;
   int64_t position_ = 0;

@@ -62,7 +62,7 @@ ParquetFile::ParquetFile(storage::FileIO& file_io, const FileFormat& format, con
     : format_(format),
       location_(location),
       pool_(arrow::default_memory_pool()),
-      sink_(std::make_shared<DeferredStream>(file_io, location)) {}
+      sink_(std::make_shared<DeferredStream>(file_io, location, format.options.store_time)) {}
 
 ParquetFile::~ParquetFile() { Discard(); }
 

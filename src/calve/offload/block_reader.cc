@@ -39,16 +39,21 @@ bool BlockReader::TakeNext(size_t& query) {
 
 Result<bool> BlockReader::ReadOne(const ReadQuery& query) {
   ARROW_RETURN_NOT_OK(stop_.Check());
-  ARROW_ASSIGN_OR_RAISE(auto stream, source_.Query(query.sql, query.options));
+  ARROW_ASSIGN_OR_RAISE(auto stream, times_.read.Time([&] { return source_.Query(query.sql, query.options); }));
   int64_t seen = 0;
   while (true) {
     ARROW_RETURN_NOT_OK(stop_.Check());
-    ARROW_ASSIGN_OR_RAISE(auto block, stream->Next());
+    SecondsSum next;
+    const double waited_before = stream->wait_seconds();
+    ARROW_ASSIGN_OR_RAISE(auto block, next.Time([&] { return stream->Next(); }));
+    const double waited = stream->wait_seconds() - waited_before;
+    times_.read.Add(waited);
+    times_.decode.Add(std::max(0.0, next.seconds() - waited));
     const int64_t bytes = stream->bytes_read();
     const int64_t all = AddBytes(bytes - seen);
     seen = bytes;
     if (!block) return true;
-    if (!queue_.Push(std::move(block), all)) return false;
+    if (!times_.held.Time([&] { return queue_.Push(std::move(block), all); })) return false;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "calve/base/seconds_sum.h"
 #include "calve/base/stop.h"
 #include "calve/offload/block_queue.h"
 #include "calve/source/source.h"
@@ -17,6 +18,13 @@ struct ReadQuery {
   source::QueryOptions options;
 };
 
+// What the reading threads spent their time with, all together.
+struct ReadTimes {
+  SecondsSum read;    // asking, and waiting for bytes
+  SecondsSum decode;  // of bytes into columns
+  SecondsSum held;    // waiting for the queue to take a block: the encoder is slower
+};
+
 // Queries are begun in their order, at most `readers` at once; the queue is finished after the last block of all, or
 // with the first error. Joins its threads on every way out. Everything is borrowed but `queries`.
 class BlockReader {
@@ -26,6 +34,9 @@ class BlockReader {
   ~BlockReader();
   BlockReader(const BlockReader&) = delete;
   BlockReader& operator=(const BlockReader&) = delete;
+
+  // Complete once the queue has given its end.
+  const ReadTimes& times() const { return times_; }
 
  private:
   void Work();
@@ -41,6 +52,7 @@ class BlockReader {
   const std::vector<ReadQuery> queries_;
   BlockQueue& queue_;
   const StopToken& stop_;
+  ReadTimes times_;
   std::mutex mutex_;
   // protected by mutex_
   size_t next_ = 0;

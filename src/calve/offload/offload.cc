@@ -18,6 +18,8 @@ void AddChunk(OffloadResult&& more, OffloadResult& whole) {
   if (!more.held_by) whole.window.to = more.window.to, whole.watermark = more.watermark;
   whole.seconds += more.seconds, whole.seconds_planning += more.seconds_planning;
   whole.seconds_writing += more.seconds_writing, whole.seconds_committing += more.seconds_committing;
+  whole.seconds_late += more.seconds_late;
+  whole.seconds_slice.Add(more.seconds_slice);
   whole.rows_removed += more.rows_removed;
   whole.late.buckets += more.late.buckets, whole.late.rows += more.late.rows, whole.late.files += more.late.files;
   whole.late.bytes += more.late.bytes, whole.late.rows_removed += more.late.rows_removed;

@@ -84,7 +84,8 @@ struct OffloadResult {
   bool backlog = false;                      // chunks are left for the next run: longest_micros has passed
   std::optional<TimestampMicros> watermark;  // after this run
   double seconds = 0;
-  double seconds_planning = 0, seconds_writing = 0, seconds_committing = 0;
+  double seconds_planning = 0, seconds_writing = 0, seconds_committing = 0, seconds_late = 0;
+  SliceSeconds seconds_slice;      // what the writing is made of
   int64_t rows_null_cursor = 0;    // rows that no window will ever hold
   int64_t rows_future_cursor = 0;  // rows beyond the server's clock
   int64_t rows_expected = 0;       // counted before reading

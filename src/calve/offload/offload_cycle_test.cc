@@ -215,16 +215,20 @@ TEST_P(ChunkedLoad, ItsProgressGoesOn) {
   const OffloadResult result = process.Run().ValueOrDie();
   Progress before;
   std::vector<int64_t> committing;
+  std::vector<TimestampMicros> watermarks;
   for (const Progress& now : process.told) {
     EXPECT_GE(now.rows, before.rows);
     EXPECT_GE(now.seconds, before.seconds);
     EXPECT_GE(now.bytes_written, before.bytes_written);
     EXPECT_TRUE(now.phase != "reading" || now.rows_expected == 10) << now.rows_expected;
     if (now.phase == "committing") committing.push_back(now.rows);
+    EXPECT_EQ(now.watermark.has_value(), now.phase == "committed");
+    if (now.watermark) watermarks.push_back(*now.watermark);
     before = now;
   }
   EXPECT_THAT(committing, ::testing::ElementsAre(4, 8, 10));
   EXPECT_EQ(before.bytes_written, result.bytes);
+  EXPECT_THAT(watermarks, ::testing::ElementsAre(kNoon + 2 * kHour - 1, kNoon + 4 * kHour - 1, kNoon + 6 * kHour));
 }
 
 TEST_P(ChunkedLoad, ADryRunTellsHowMany) {

@@ -89,6 +89,7 @@ class CountingSource : public source::TestingFakeSource {
       return Block(1);
     }
     int64_t bytes_read() const override { return bytes_; }
+    double wait_seconds() const override { return static_cast<double>(bytes_) / 100 * 0.0005; }  // of each block's 2 ms
 
    private:
     CountingSource& source_;
@@ -108,6 +109,20 @@ TEST(BlockReader, AllQueriesAreReadByAFewThreads) {
   EXPECT_EQ(item.wire_bytes, 1400);
   EXPECT_EQ(source.most, 2);
   EXPECT_EQ(source.begun, 5);
+}
+
+TEST(BlockReader, TellsWaitingForBytesFromDecodingAndFromAFullQueue) {
+  CountingSource source;
+  BlockQueue queue(1);
+  StopToken stop;
+  BlockReader reader(source, {{"20", {}}}, 1, queue, stop);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the second block finds no place
+  while (queue.Pop()->block) {
+  }
+  EXPECT_GE(reader.times().read.seconds(), 0.0099);
+  EXPECT_LT(reader.times().read.seconds(), 0.03) << "what the transport says, and no more";
+  EXPECT_GE(reader.times().decode.seconds(), 0.03);
+  EXPECT_GE(reader.times().held.seconds(), 0.02);
 }
 
 TEST(BlockReader, TheFirstErrorEndsThemAll) {

@@ -2,17 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "calve/base/time.h"
 
 namespace calve::offload {
 
 struct Progress {
-  std::string phase;  // "planning", "reading", "committing"
+  std::string phase;  // "planning", "reading", "committing", "committed"
   int64_t rows = 0;
   int64_t rows_expected = 0;  // an estimate made before reading; 0 where there is none
   int64_t bytes_read = 0;     // off the wire
   int64_t bytes_written = 0;
-  double seconds = 0;  // since the table's work began
+  double seconds = 0;                          // since the table's work began
+  std::optional<TimestampMicros> watermark{};  // of "committed": the target's, from now on
 };
 
 class ProgressSink {

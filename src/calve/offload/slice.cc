@@ -69,36 +69,61 @@ class Sink {
   SliceResult result_;
 };
 
-Status Drain(BlockQueue& queue, Sink& sink, const StopToken& stop, const SliceProgress& progress, int64_t& bytes_read) {
+// Of the writing thread.
+struct WriteTimes {
+  SecondsSum starved, work;
+};
+
+Status Drain(BlockQueue& queue, Sink& sink, const StopToken& stop, const SliceProgress& progress, int64_t& bytes_read,
+             WriteTimes& times) {
   while (true) {
     ARROW_RETURN_NOT_OK(stop.Check());
-    ARROW_ASSIGN_OR_RAISE(BlockQueue::Item item, queue.Pop());
+    ARROW_ASSIGN_OR_RAISE(BlockQueue::Item item, times.starved.Time([&] { return queue.Pop(); }));
     bytes_read = std::max(bytes_read, item.wire_bytes);  // threads may push theirs in another order than they counted
     if (!item.block) return Status::OK();
-    ARROW_RETURN_NOT_OK(sink.Take(item.block));
+    ARROW_RETURN_NOT_OK(times.work.Time([&] { return sink.Take(item.block); }));
     progress(sink.rows(), bytes_read, sink.bytes_written());
   }
 }
 
 }  // namespace
 
+void SliceSeconds::Add(const SliceSeconds& more) {
+  read += more.read, decode += more.decode, held += more.held;
+  starved += more.starved, encode += more.encode, upload += more.upload;
+}
+
 Result<SliceResult> WriteSlice(source::Source& source, storage::FileIO& file_io, const SlicePlan& plan,
                                const StopToken& stop, const SliceProgress& progress) {
   BlockQueue queue(plan.queue_bytes_max);
-  Sink sink(file_io, plan);
+  SecondsSum store;
+  SlicePlan timed = plan;
+  timed.writer.store_time = &store;
+  Sink sink(file_io, timed);
+  SliceSeconds seconds;
+  WriteTimes writing;
   int64_t bytes_read = 0;
   Status drained;
   {
     BlockReader reader(source, plan.queries, plan.readers, queue, stop);
-    drained = Drain(queue, sink, stop, progress, bytes_read);
+    drained = Drain(queue, sink, stop, progress, bytes_read, writing);
+    seconds.read = reader.times().read.seconds();
+    seconds.decode = reader.times().decode.seconds();
+    seconds.held = reader.times().held.seconds();
   }
-  auto result = drained.ok() ? sink.Finish(bytes_read) : Result<SliceResult>(drained);
+  auto result =
+      drained.ok() ? writing.work.Time([&] { return sink.Finish(bytes_read); }) : Result<SliceResult>(drained);
   if (!result.ok()) {
     // What went wrong first is what the operator needs to know; leftovers of a failed clean-up are found by orphan
     // removal.
     Status aborted = sink.Abort();
     static_cast<void>(aborted);
+    return result;
   }
+  seconds.starved = writing.starved.seconds();
+  seconds.upload = store.seconds();
+  seconds.encode = std::max(0.0, writing.work.seconds() - seconds.upload);
+  result->seconds = seconds;
   return result;
 }
 

@@ -29,11 +29,23 @@ struct SlicePlan {
   int64_t queue_bytes_max = 128 << 20;  // decoded blocks waiting for the encoder
 };
 
+// Where a slice's time went. Reading, encoding and the store work side by side, and several threads read: they do not
+// add up to the time that the slice took.
+struct SliceSeconds {
+  double read = 0, decode = 0, held = 0;  // ReadTimes
+  double starved = 0;                     // the encoder waited for blocks: the source is slower
+  double encode = 0;                      // casting, encoding, compressing
+  double upload = 0;                      // the store was waited for, by all threads together
+
+  void Add(const SliceSeconds& more);
+};
+
 struct SliceResult {
   std::vector<iceberg::DataFile> files;
   int64_t rows = 0;
   int64_t bytes_read = 0;  // off the wire
   std::optional<int64_t> max_sequence;
+  SliceSeconds seconds;
 };
 
 // Called on the writing thread after each block: rows, bytes read, bytes written so far.

@@ -151,11 +151,10 @@ Result<SortPlan> PlanSort(const std::vector<std::string>& terms, const iceberg::
 }
 
 Result<Target> PlanTarget(const OffloadContext& context, const OffloadRequest& request,
-                          const source::SourceTable& table) {
+                          const source::SourceTable& table, Result<catalog::LoadedTable> loaded) {
   ARROW_RETURN_NOT_OK(CheckProperties(request));
   ARROW_ASSIGN_OR_RAISE(auto columns, SelectColumns(context.source, table, request.columns));
   Target target;
-  auto loaded = context.catalog.LoadTable(request.target);
   if (!loaded.ok() && KindOf(loaded.status()) != ErrorKind::kNotFound) return loaded.status();
   if (!loaded.ok()) {
     target.schema = NewSchema(columns);

@@ -25,9 +25,10 @@ struct Target {
 Result<std::vector<SelectedColumn>> SelectColumns(source::Source& source, const source::SourceTable& table,
                                                   const ColumnOptions& options);
 
-// Reads only. kConfig/kUnsupported with the column named where source and target do not fit.
+// Reads only. kConfig/kUnsupported with the column named where source and target do not fit. `loaded` is what the
+// catalog says of the target.
 Result<Target> PlanTarget(const OffloadContext& context, const OffloadRequest& request,
-                          const source::SourceTable& table);
+                          const source::SourceTable& table, Result<catalog::LoadedTable> loaded);
 
 // Makes the table, or changes its schema and sort order, as planned. Leaves `target.table` loaded. kConflict where
 // somebody else changed it meanwhile: plan anew.

@@ -66,7 +66,8 @@ class Planner {
     offload.columns.new_columns = NewColumns::kIgnore;
     OffloadContext context{*context_.source, context_.catalog, context_.file_io, nullptr,
                            context_.clock,   context_.stop,    context_.progress};
-    ARROW_ASSIGN_OR_RAISE(Target target, PlanTarget(context, offload, plan_.table));
+    ARROW_ASSIGN_OR_RAISE(Target target,
+                          PlanTarget(context, offload, plan_.table, context_.catalog.LoadTable(offload.target)));
     if (!target.table) {
       return MakeError(ErrorKind::kNotFound, fmt::format("there is no table {}", TargetName()),
                        "Check --target-table, --warehouse and --catalog.");

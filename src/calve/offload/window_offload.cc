@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 
 #include "calve/base/random.h"
 #include "calve/offload/beginning.h"
@@ -101,8 +102,10 @@ class Offload {
 
   void Tell(const std::string& phase, int64_t rows, int64_t bytes_read, int64_t bytes_written) {
     const int64_t expected = before_.rows_expected > 0 ? before_.rows_expected : result_.rows_expected;
+    const bool is_in = phase == "committed";
     context_.progress.Update(Progress{phase, before_.rows + rows, expected, before_.bytes_read + bytes_read,
-                                      before_.bytes + bytes_written, before_.seconds + SecondsSince(start_)});
+                                      before_.bytes + bytes_written, before_.seconds + SecondsSince(start_),
+                                      is_in ? result_.watermark : std::nullopt});
   }
 
   // One window. False: it was lost to another writer.
@@ -113,6 +116,7 @@ class Offload {
     fresh.seconds_planning = result_.seconds_planning;
     fresh.seconds_writing = result_.seconds_writing;
     fresh.seconds_committing = result_.seconds_committing;
+    fresh.seconds_slice = result_.seconds_slice;
     result_ = std::move(fresh);
     max_sequence_.reset();
     Tell("planning", 0, 0, 0);
@@ -141,6 +145,9 @@ class Offload {
 
   Result<Plan> MakePlan() {
     Plan plan;
+    // Read while ClickHouse is asked: a large table's metadata takes as long. Whoever commits to it meanwhile makes
+    // this window's commit a conflict, as between any plan and its commit.
+    auto loading = std::async(std::launch::async, [this] { return context_.catalog.LoadTable(request_.target); });
     ARROW_ASSIGN_OR_RAISE(plan.server, source::AskServer(context_.source));
     ARROW_ASSIGN_OR_RAISE(plan.table,
                           DescribeRows(context_.source, request_.source_table, request_.query, request_.where));
@@ -169,7 +176,7 @@ class Offload {
       else
         Note(fmt::format("rows behind the watermark cannot be looked for: {}", MessageOf(parts.status())));
     }
-    auto planned = PlanTarget(context_, request_, plan.table);
+    auto planned = PlanTarget(context_, request_, plan.table, loading.get());
     if (!planned.ok()) return WithContext(planned.status(), plan.table.FullName());
     plan.target = std::move(*planned);
     ARROW_RETURN_NOT_OK(CheckKey(plan));
@@ -325,6 +332,7 @@ class Offload {
                           WriteSlice(context_.source, context_.file_io, slice, context_.stop,
                                      [&](int64_t rows, int64_t in, int64_t out) { Tell("reading", rows, in, out); }));
     result_.seconds_writing += SecondsSince(began);
+    result_.seconds_slice.Add(written.seconds);
     began = Steady::now();
     result_.rows = written.rows;
     max_sequence_ = written.max_sequence;
@@ -335,6 +343,7 @@ class Offload {
     Tell("committing", result_.rows, result_.bytes_read, result_.bytes);
     auto done = Commit(plan, written, commit_id);
     result_.seconds_committing += SecondsSince(began);
+    if (done.ok() && *done) Tell("committed", result_.rows, result_.bytes_read, result_.bytes);
     return done;
   }
 
@@ -419,7 +428,9 @@ class Offload {
   // The window is in by now: what goes wrong here is a note, and the next run looks again.
   void LookForLateRows() {
     if (!looks_for_late_) return;
+    const auto began = Steady::now();
     auto late = OffloadLateRows(context_, request_, *late_);
+    result_.seconds_late += SecondsSince(began);
     if (!late.ok()) {
       Note(fmt::format("rows behind the watermark could not be looked for: {}", MessageOf(late.status())));
       return;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "calve/base/random.h"
+#include "calve/base/seconds_sum.h"
 #include "calve/source/arrow_stream_file.h"
 #include "calve/source/chdb_engine.h"
 #include "calve/source/introspection.h"
@@ -58,6 +59,7 @@ class ChdbStream : public BlockStream {
 
   Result<std::shared_ptr<arrow::RecordBatch>> Next() override { return decoder_.Next(); }
   int64_t bytes_read() const override { return bytes_read_; }
+  double wait_seconds() const override { return waited_.seconds(); }
 
  private:
   Result<std::shared_ptr<arrow::Buffer>> NextBytes() {
@@ -70,7 +72,7 @@ class ChdbStream : public BlockStream {
   Result<std::shared_ptr<arrow::Buffer>> Fetch() {
     ARROW_RETURN_NOT_OK(engine_->stop().Check());
     engine_->Watch(id_);
-    auto* result = engine_->library().stream_fetch(lease_.get(), stream_);
+    auto* result = waited_.Time([this] { return engine_->library().stream_fetch(lease_.get(), stream_); });
     engine_->Unwatch(id_);
     auto bytes = engine_->Take(result);
     if (!bytes.ok()) {
@@ -107,6 +109,7 @@ class ChdbStream : public BlockStream {
   std::shared_ptr<arrow::Buffer> first_;
   bool ended_ = false;
   int64_t bytes_read_ = 0;
+  SecondsSum waited_;
   NativeDecoder decoder_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "calve/base/random.h"
 #include "calve/base/retry.h"
+#include "calve/base/seconds_sum.h"
 #include "calve/source/arrow_stream_encoder.h"
 #include "calve/source/content_encoding.h"
 #include "calve/source/http_session.h"
@@ -74,6 +75,7 @@ class HttpStream : public BlockStream {
   }
 
   int64_t bytes_read() const override { return connection_ ? connection_->body_bytes() : bytes_read_; }
+  double wait_seconds() const override { return waited_.seconds(); }
 
  private:
   Result<std::shared_ptr<arrow::Buffer>> NextBytes() {
@@ -81,7 +83,7 @@ class HttpStream : public BlockStream {
     if (next_first_ < first_.size()) {
       chunk = std::move(first_[next_first_++]);
     } else {
-      ARROW_ASSIGN_OR_RAISE(chunk, content_->Next());
+      ARROW_ASSIGN_OR_RAISE(chunk, waited_.Time([this] { return content_->Next(); }));
     }
     if (!chunk) return chunk;
     const auto kept = std::min<size_t>(chunk->size(), kTailBytes);
@@ -123,6 +125,7 @@ class HttpStream : public BlockStream {
   std::unique_ptr<NativeDecoder> decoder_;
   bool done_ = false;
   int64_t bytes_read_ = 0;
+  SecondsSum waited_;
 };
 
 class HttpSource : public Source {

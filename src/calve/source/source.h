@@ -32,6 +32,8 @@ class BlockStream {
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
   // Bytes taken off the wire so far, before decompression.
   virtual int64_t bytes_read() const = 0;
+  // How much of the time in Next was spent waiting for bytes (and decompressing them); 0 where nobody measures.
+  virtual double wait_seconds() const { return 0; }
 };
 
 // Rows to insert, batch by batch, all of one schema; null at the end. Called from the thread that calls Insert.
