@@ -58,14 +58,16 @@ TEST(Manifest, AddedFilesInheritTheSequenceNumberAndOthersKeepTheirs) {
   EXPECT_EQ(entries[2].sequence_number, 2);
 }
 
-TEST(Manifest, AnAddedEntryIsWrittenWithoutNumbersWhateverItCarries) {
-  ManifestEntry entry{EntryStatus::kAdded, std::nullopt, 5, 5, FileWithMetrics("a", FullPartition(), 1)};
-  const auto manifest = EncodeManifest(AllTypesSchema(), AllTransformsSpec(), 42, {{entry}}).ValueOrDie();
-  const auto entries = DecodeManifest(manifest.bytes, AllTypesSchema(), AllTransformsSpec(), nullptr).ValueOrDie();
-  EXPECT_EQ(entries[0].snapshot_id, 42);
-  EXPECT_EQ(entries[0].sequence_number, std::nullopt);
-  EXPECT_EQ(entries[0].file_sequence_number, std::nullopt);
-  EXPECT_EQ(manifest.summary.min_sequence_number, kUnassignedSequenceNumber);
+TEST(Manifest, AnAddedEntryHasTheCommitsNumbersButForTheAgeOfItsRows) {
+  for (const std::optional<int64_t> of_rows : {std::optional<int64_t>(), std::optional<int64_t>(5)}) {
+    ManifestEntry entry{EntryStatus::kAdded, std::nullopt, of_rows, 5, FileWithMetrics("a", FullPartition(), 1)};
+    const auto manifest = EncodeManifest(AllTypesSchema(), AllTransformsSpec(), 42, {{entry}}).ValueOrDie();
+    const auto entries = DecodeManifest(manifest.bytes, AllTypesSchema(), AllTransformsSpec(), nullptr).ValueOrDie();
+    EXPECT_EQ(entries[0].snapshot_id, 42);
+    EXPECT_EQ(entries[0].sequence_number, of_rows);
+    EXPECT_EQ(entries[0].file_sequence_number, std::nullopt);
+    EXPECT_EQ(manifest.summary.min_sequence_number, of_rows.value_or(kUnassignedSequenceNumber));
+  }
 }
 
 TEST(Manifest, SummaryCountsAndBounds) {
