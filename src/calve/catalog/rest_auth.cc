@@ -8,6 +8,7 @@
 
 #include "calve/base/random.h"
 #include "calve/base/small_file.h"
+#include "calve/base/text.h"
 #include "calve/catalog/rest_outcome.h"
 #include "calve/http/http_url.h"
 #include "calve/http/percent_encoding.h"
@@ -44,8 +45,8 @@ std::string EncodedOnceMore(std::string_view target) {
 }
 
 // "X-Api-Key", "Cookie"; other headers name tenants and the like, which messages may.
-bool HoldsSecret(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+bool HoldsSecret(std::string_view header) {
+  const std::string name = Lower(header);
   const auto words = {"auth", "token", "key", "secret", "cookie", "password"};
   return std::any_of(words.begin(), words.end(), [&](const char* w) { return name.find(w) != std::string::npos; });
 }

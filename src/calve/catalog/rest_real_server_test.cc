@@ -18,20 +18,31 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// A namespace of its own on Iceberg's server, with the tables' files in the place's folder.
-struct IcebergPlace : CatalogPlace {
-  explicit IcebergPlace(RestServer* rest_server) : server(rest_server) { options.uri = server->url(); }
+// A namespace of its own on a server.
+struct RestServerPlace : CatalogPlace {
+  RestServerPlace(RestServer* rest_server, std::unique_ptr<storage::FileIO> files)
+      : CatalogPlace(std::move(files)), server(rest_server) {
+    options.uri = server->url();
+  }
   std::unique_ptr<Catalog> Open() override {
     auto rest = RestCatalog::Make(options, "", nullptr, clock, stop).ValueOrDie();
-    return std::make_unique<NestedCatalog>(std::move(rest), above, "file://" + dir.path() + "/warehouse");
+    return std::make_unique<NestedCatalog>(std::move(rest), above, warehouse());
   }
-  // Jetty's "Ambiguous URI path encoding".
-  ServerQuirks quirks() const override { return {.refused_characters = "%"}; }
+  virtual std::string warehouse() const { return ""; }  // where it puts its tables; empty: where the server likes
 
   RestServer* const server;
   const std::string above = "suite" + std::to_string(RandomPositiveInt64());
   StopToken stop;
   RestOptions options;
+};
+
+// With the tables' files in the place's folder.
+struct IcebergPlace : RestServerPlace {
+  explicit IcebergPlace(RestServer* rest_server)
+      : RestServerPlace(rest_server, std::make_unique<storage::LocalFileIO>()) {}
+  std::string warehouse() const override { return "file://" + dir.path() + "/warehouse"; }
+  // Jetty's "Ambiguous URI path encoding".
+  ServerQuirks quirks() const override { return {.refused_characters = "%"}; }
 };
 
 const CatalogCase kIceberg{"iceberg", []() -> std::unique_ptr<CatalogPlace> {
@@ -40,30 +51,19 @@ const CatalogCase kIceberg{"iceberg", []() -> std::unique_ptr<CatalogPlace> {
                              return std::make_unique<IcebergPlace>(server);
                            }};
 
-// A namespace of its own on Nessie, which puts the tables' files into its bucket, and shows a table's tip alone.
+// Nessie puts the tables' files into its bucket, and shows a table's tip alone.
 struct NessiesStore {  // made before CatalogPlace: the files go through it
   storage::S3TestStore s3{*storage::S3Server::Versitygw()};
 };
-struct NessiePlace : NessiesStore, CatalogPlace {
-  explicit NessiePlace(RestServer* rest_server) : CatalogPlace(s3.MakeFileIO()), server(rest_server) {
-    options.uri = server->url();
-  }
-  std::unique_ptr<Catalog> Open() override {
-    auto rest = RestCatalog::Make(options, "", nullptr, clock, stop).ValueOrDie();
-    return std::make_unique<NestedCatalog>(std::move(rest), above, "");
-  }
+struct NessiePlace : NessiesStore, RestServerPlace {
+  explicit NessiePlace(RestServer* rest_server) : RestServerPlace(rest_server, s3.MakeFileIO()) {}
   std::string root() const override { return server->warehouse() + above; }
   ServerQuirks quirks() const override {
     return {.refused_characters = "%",
             .places_tables = true,
-            .overwrites_first_snapshots = true,  // mended in the version after (Nessie issue 10062)
+            .overwrites_first_snapshots = true,  // its issue 10062
             .names_commits_otherwise = true};
   }
-
-  RestServer* const server;
-  const std::string above = "suite" + std::to_string(RandomPositiveInt64());
-  StopToken stop;
-  RestOptions options;
 };
 
 const CatalogCase kNessie{"nessie", []() -> std::unique_ptr<CatalogPlace> {

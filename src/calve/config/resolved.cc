@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 
+#include "calve/base/text.h"
 #include "calve/config/reader.h"
 #include "calve/config/written.h"
 #include "calve/config/yaml_text.h"
@@ -15,10 +16,10 @@ namespace {
 
 constexpr const char* kMask = "***";
 
-bool NamesSecret(std::string name) {
+bool NamesSecret(std::string_view key) {
   constexpr std::array<const char*, 8> kWords = {"password",   "secret",  "token",         "credential",
                                                  "access_key", "api_key", "authorization", "cookie"};
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string name = Lower(key);
   std::ranges::replace(name, '-', '_');
   return std::ranges::any_of(kWords, [&](const char* word) { return name.find(word) != std::string::npos; }) &&
          !name.ends_with("_file");

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "calve/base/text.h"
 #include "calve/config/yaml_document.h"
 
 namespace calve::config {
@@ -17,8 +18,7 @@ namespace {
 // Text that every reader of YAML takes for text, without quotes: a word, or a number with a unit.
 bool IsPlain(const std::string& text) {
   constexpr std::array<std::string_view, 7> kWords = {"null", "yes", "no", "on", "off", "y", "n"};
-  std::string lower = text;
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string lower = Lower(text);
   if (text.empty() || std::ranges::find(kWords, lower) != kWords.end()) return false;
   const size_t unit = text.find_first_not_of("0123456789");
   if (unit == std::string::npos || unit == 0) {

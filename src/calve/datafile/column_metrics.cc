@@ -6,6 +6,8 @@
 #include <cstring>
 #include <set>
 
+#include "calve/base/text.h"
+
 namespace calve::datafile {
 namespace {
 
@@ -106,8 +108,7 @@ void AddBounds(const Leaf& leaf, const MetricsMode& mode, const LeafTotals& tota
 }  // namespace
 
 Result<MetricsMode> ParseMetricsMode(const std::string& text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string lower = Lower(text);
   if (lower == "none") return MetricsMode{MetricsMode::Kind::kNone, 0};
   if (lower == "counts") return MetricsMode{MetricsMode::Kind::kCounts, 0};
   if (lower == "full") return MetricsMode{MetricsMode::Kind::kFull, 0};

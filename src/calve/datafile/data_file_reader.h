@@ -35,6 +35,9 @@ struct ReadRequest {
   bool dictionaries = true;
 };
 
+// By its descriptor alone: kUnsupported for formats other than Parquet and for encrypted files.
+Status CheckReadable(const iceberg::DataFile& file);
+
 // Rows of one data file in the file's order. Reads one row group's columns at a time; memory is bounded by that. Not
 // thread-safe; several readers may run side by side.
 class DataFileReader {

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "calve/base/text.h"
+
 namespace calve::datafile {
 namespace {
 
@@ -15,9 +17,10 @@ constexpr int kSchemaDepthMax = 256;
 // Rows of a batch are counted in 32 bits.
 constexpr int64_t kBatchRowsMax = 1 << 24;
 
-Status CheckFormat(const iceberg::DataFile& file) {
-  std::string format = file.file_format;
-  std::transform(format.begin(), format.end(), format.begin(), [](unsigned char c) { return std::tolower(c); });
+}  // namespace
+
+Status CheckReadable(const iceberg::DataFile& file) {
+  const std::string format = Lower(file.file_format);
   if (format == "puffin") {
     return MakeError(ErrorKind::kUnsupported, fmt::format("{}: deletion vectors cannot be read", file.file_path),
                      "Compact the table with the engine that wrote it, and set write.delete.mode to copy-on-write.");
@@ -30,6 +33,8 @@ Status CheckFormat(const iceberg::DataFile& file) {
   if (file.key_metadata) return MakeError(ErrorKind::kUnsupported, file.file_path + ": the file is encrypted");
   return Status::OK();
 }
+
+namespace {
 
 // Every data page refers to the dictionary, as far as the footer tells.
 bool IsDictionary(const parquet::ColumnChunkMetaData& chunk) {
@@ -80,7 +85,7 @@ ParquetRows::ParquetRows(std::string location, std::unique_ptr<parquet::arrow::F
 
 Result<std::unique_ptr<ParquetRows>> ParquetRows::Open(storage::FileIO& file_io, const iceberg::DataFile& file,
                                                        bool dictionaries, int64_t batch_rows) {
-  ARROW_RETURN_NOT_OK(CheckFormat(file));
+  ARROW_RETURN_NOT_OK(CheckReadable(file));
   ARROW_ASSIGN_OR_RAISE(auto input, file_io.OpenInput(file.file_path));
   parquet::ReaderProperties properties(arrow::default_memory_pool());
   properties.set_page_checksum_verification(true);

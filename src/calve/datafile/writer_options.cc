@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "calve/base/text.h"
 #include "calve/datafile/column_metrics.h"
 
 namespace calve::datafile {
@@ -62,8 +63,7 @@ Status CheckLevel(arrow::Compression::type compression, int level) {
 }  // namespace
 
 Result<arrow::Compression::type> CompressionOf(const std::string& name) {
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string lower = Lower(name);
   using arrow::Compression;
   static const std::map<std::string, Compression::type> kCodecs = {
       {"zstd", Compression::ZSTD},        {"gzip", Compression::GZIP}, {"brotli", Compression::BROTLI},

@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "calve/base/text.h"
+
 namespace calve::http {
 namespace {
 
@@ -22,11 +24,6 @@ bool WaitReadable(int socket, const std::atomic<bool>& stopping) {
     if (poll(&wait, 1, 20) > 0) return true;
   }
   return false;
-}
-
-std::string LowerCase(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
 }
 
 // False at the connection's end.
@@ -51,7 +48,7 @@ bool ReadRequest(int socket, const std::atomic<bool>& stopping, size_t cut_body_
     const size_t end = buffered->find("\r\n", line);
     const std::string text = buffered->substr(line, end - line);
     const size_t colon = text.find(": ");
-    if (colon != std::string::npos) out->headers[LowerCase(text.substr(0, colon))] = text.substr(colon + 2);
+    if (colon != std::string::npos) out->headers[Lower(text.substr(0, colon))] = text.substr(colon + 2);
     line = end + 2;
   }
   if (out->headers["transfer-encoding"] == "chunked") {

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <utility>
 
+#include "calve/base/text.h"
+
 namespace calve::iceberg {
 namespace {
 
@@ -99,8 +101,7 @@ Result<int64_t> TableMetadata::IntProperty(const std::string& key, int64_t fallb
 Result<bool> TableMetadata::BoolProperty(const std::string& key, bool fallback) const {
   auto found = properties.find(key);
   if (found == properties.end()) return fallback;
-  std::string text = found->second;
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string text = Lower(found->second);
   if (text == "true") return true;
   if (text == "false") return false;
   return BadProperty(key, found->second, "true or false");

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "calve/datafile/data_file_reader.h"
+
 namespace calve::maintain {
 namespace {
 
@@ -14,12 +16,6 @@ struct PartitionLess {
     });
   }
 };
-
-bool CanBeRead(const iceberg::DataFile& file) {
-  std::string format = file.file_format;
-  std::transform(format.begin(), format.end(), format.begin(), [](unsigned char c) { return std::toupper(c); });
-  return format == "PARQUET" && !file.key_metadata;
-}
 
 bool IsWorthIt(const CompactionGroup& group, const CompactionRule& rule) {
   return group.tasks.size() >= std::max<size_t>(rule.files_min, 2) ||
@@ -50,7 +46,7 @@ CompactionPlan PlanCompaction(std::span<const table::ScanTask> tasks, const Comp
     ++plan.small_files;
     if (task.file.spec_id != rule.spec_id) {
       ++plan.other_specs;
-    } else if (!CanBeRead(task.file)) {
+    } else if (!datafile::CheckReadable(task.file).ok()) {
       ++plan.not_rewritable;
     } else {
       small.push_back(&task);

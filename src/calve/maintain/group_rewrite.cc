@@ -65,7 +65,7 @@ Status ReadRows(storage::FileIO& file_io, const iceberg::Schema& schema, const t
   }
 }
 
-// What is written: sorted where all rows of the group fit into half of the memory, else as they come.
+// What is written: sorted where all rows of the group fit into a quarter of the memory, else as they come.
 class GroupOutput {
  public:
   GroupOutput(storage::FileIO& file_io, const iceberg::TableMetadata& metadata, const CompactionGroup& group,

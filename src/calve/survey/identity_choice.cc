@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "calve/base/text.h"
 #include "calve/offload/mode.h"
 
 namespace calve::survey {
@@ -20,9 +21,7 @@ bool IsUuidId(const source::SourceColumn& column) {
   if (!IsStored(column) || column.type.IsNullable() || column.type.Unwrapped().kind != source::TypeKind::kUuid) {
     return false;
   }
-  std::string name = column.name;
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name.ends_with("id");  // id, message_id, messageId, uuid
+  return Lower(column.name).ends_with("id");  // id, message_id, messageId, uuid
 }
 
 bool NamesTheRow(const std::string& column, const std::string& table) {

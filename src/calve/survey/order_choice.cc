@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "calve/base/text.h"
 #include "calve/config/dependencies.h"
 
 namespace calve::survey {
@@ -18,8 +19,8 @@ namespace {
 constexpr std::array<std::string_view, 3> kLayers = {"bronze", "silver", "gold"};
 
 // "Silver_trades" is of layer 1.
-std::optional<size_t> LayerByName(std::string name) {
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+std::optional<size_t> LayerByName(std::string_view table) {
+  const std::string name = Lower(table);
   for (size_t i = 0; i < kLayers.size(); ++i) {
     if (name.starts_with(std::string(kLayers[i]) + "_")) return i;
   }
