@@ -45,8 +45,8 @@ Result<RowIdentity> Merged(const source::SourceTable& table, const std::string& 
     }
     identity.mode = Mode::kAppend;
     identity.note = problem +
-                    ": rows that change after their window stay as they were in cold (name a --key to have "
-                    "them replaced)";
+                    ": rows that come late or change after their window are not taken over (name a --key to have "
+                    "them looked for)";
     return identity;
   }
   for (const std::string& column : sorting) {

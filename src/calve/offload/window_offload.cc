@@ -168,6 +168,12 @@ class Offload {
                       "verify --repair finds them (a look-back of 0s says that this is known)",
                       plan.table.FullName(), plan.table.query.empty() ? plan.table.engine : "a query"));
     }
+    if (request_.lookback_micros > 0 && request_.mode == Mode::kAppend && ReadsMerged(plan.table.merging_engine())) {
+      Note(
+          fmt::format("rows that come late are not looked for: {} merges rows, and --mode append has no key to tell "
+                      "them by; calve verify --repair finds them (a look-back of 0s says that this is known)",
+                      plan.table.FullName()));
+    }
     if (looks_for_late_) {
       auto parts = ListParts(context_.source, plan.table);
       looks_for_late_ = parts.ok();
