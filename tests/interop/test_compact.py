@@ -87,13 +87,13 @@ def test_what_sparks_delete_files_take_out_stays_out(cold, hot, spark, duckdb):
 
 
 def test_options(cold, hot):
-    fill(hot, 3)
+    fill(hot, 2)
     assert "--compact" in maintain(cold, "--min-files", "3", "--orphans", code=program.USAGE).err
     assert "2 or more" in maintain(cold, "--compact", "--min-files", "1", code=program.USAGE).err
     assert maintain(cold, "--compact")["compact"]["groups"] == 0
-    assert maintain(cold, "--compact", "--min-files", "3")["compact"]["files_removed"] == 9
+    assert maintain(cold, "--compact", "--min-files", "2")["compact"]["files_removed"] == 6
     text = program.run("maintain", *cold.arguments, "--target-table", "cold.trades", "--compact", "--manifests").out
-    assert "none worth compacting" in text and "none worth rewriting" in text and "after: 4 snapshots" in text
+    assert "none worth compacting" in text and "none worth rewriting" in text and "after: 3 snapshots" in text
 
 
 def test_behind_a_rest_catalog(rest_cold, hot, duckdb, pyiceberg):

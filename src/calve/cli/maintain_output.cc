@@ -28,8 +28,6 @@ int64_t BytesOf(const std::vector<storage::FileInfo>& files) {
   return bytes;
 }
 
-}  // namespace
-
 Json StateJson(const maintain::TableState& state) {
   return {{"snapshots", state.snapshots},
           {"manifests", state.manifests},
@@ -173,6 +171,57 @@ Lines ExpiryText(const maintain::ExpiryReport& report, const MaintainOutputOptio
   }
   lines.push_back(std::move(line));
   return lines;
+}
+
+}  // namespace
+
+Json MaintenanceJson(const maintain::MaintenanceReport& report) {
+  Json json = Json::object();
+  if (report.absent) json["absent"] = true;
+  if (report.before) json["before"] = StateJson(*report.before);
+  if (report.compact) json["compact"] = CompactionJson(*report.compact);
+  if (report.manifests) json["manifests"] = ManifestsJson(*report.manifests);
+  if (report.expire) json["expire"] = ExpiryJson(*report.expire);
+  if (report.after) json["after"] = StateJson(*report.after);
+  if (report.orphans) PutOrphans(*report.orphans, json);
+  if (!report.status.ok()) json["error"] = ErrorJson(report.status);
+  return json;
+}
+
+Lines MaintenanceText(const maintain::MaintenanceReport& report, const MaintainOutputOptions& options) {
+  Lines lines;
+  const auto add = [&lines](Lines more) { lines.insert(lines.end(), more.begin(), more.end()); };
+  if (report.absent) add({"not there yet: nothing was offloaded into it"});
+  if (report.before) add({fmt::format("before: {}", StateText(*report.before))});
+  if (report.compact) add({CompactionText(*report.compact, options)});
+  if (report.manifests) add({ManifestsText(*report.manifests, options)});
+  if (report.expire) add(ExpiryText(*report.expire, options));
+  if (report.after) add({fmt::format("after: {}", StateText(*report.after))});
+  if (report.orphans) add(OrphansText(*report.orphans, options));
+  return lines;
+}
+
+std::vector<std::string> NotesOf(const maintain::MaintenanceReport& report) {
+  std::vector<std::string> notes;
+  const auto add = [&notes](const auto& part) {
+    if (part) notes.insert(notes.end(), part->notes.begin(), part->notes.end());
+  };
+  add(report.compact);
+  add(report.expire);
+  add(report.orphans);
+  return notes;
+}
+
+std::string MaintenanceSummary(const maintain::MaintenanceReport& report) {
+  Lines parts;
+  if (report.compact && report.compact->groups_done > 0) parts.push_back(CompactionText(*report.compact, {}));
+  if (report.manifests && report.manifests->snapshot_id) parts.push_back(ManifestsText(*report.manifests, {}));
+  if (report.expire && !report.expire->plan.empty()) parts.push_back(ExpiryText(*report.expire, {}).back());
+  if (report.orphans && report.orphans->files_deleted > 0) {
+    parts.push_back(fmt::format("removed {} orphans, {}", HumanCount(report.orphans->files_deleted),
+                                HumanBytes(report.orphans->bytes_deleted)));
+  }
+  return fmt::format("{}", fmt::join(parts, "; "));
 }
 
 }  // namespace calve::cli

@@ -5,11 +5,7 @@
 #include <vector>
 
 #include "calve/cli/json_output.h"
-#include "calve/maintain/compact_files.h"
-#include "calve/maintain/expire_snapshots.h"
-#include "calve/maintain/orphan_removal.h"
-#include "calve/maintain/rewrite_manifests.h"
-#include "calve/maintain/table_state.h"
+#include "calve/maintain/table_maintenance.h"
 
 namespace calve::cli {
 
@@ -22,20 +18,11 @@ struct MaintainOutputOptions {
 // Lines that belong together: what was done, and the files if they are to be listed.
 using Lines = std::vector<std::string>;
 
-Json StateJson(const maintain::TableState& state);
-std::string StateText(const maintain::TableState& state);
-
-// Adds its members to the table's object.
-void PutOrphans(const maintain::OrphanReport& report, Json& json);
-Lines OrphansText(const maintain::OrphanReport& report, const MaintainOutputOptions& options);
-
-Json CompactionJson(const maintain::CompactionReport& report);
-std::string CompactionText(const maintain::CompactionReport& report, const MaintainOutputOptions& options);
-
-Json ManifestsJson(const maintain::ManifestReport& report);
-std::string ManifestsText(const maintain::ManifestReport& report, const MaintainOutputOptions& options);
-
-Json ExpiryJson(const maintain::ExpiryReport& report);
-Lines ExpiryText(const maintain::ExpiryReport& report, const MaintainOutputOptions& options);
+// Of all that was begun, in the order of what was done.
+Json MaintenanceJson(const maintain::MaintenanceReport& report);
+Lines MaintenanceText(const maintain::MaintenanceReport& report, const MaintainOutputOptions& options);
+std::vector<std::string> NotesOf(const maintain::MaintenanceReport& report);
+// What was done, on one line; empty: nothing was worth it.
+std::string MaintenanceSummary(const maintain::MaintenanceReport& report);
 
 }  // namespace calve::cli

@@ -8,6 +8,7 @@
 #include "calve/cli/command.h"
 #include "calve/cli/cycle_terminal.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/served_maintenance.h"
 #include "calve/cli/session.h"
 #include "calve/config/cadence.h"
 #include "calve/config/load_config.h"
@@ -54,7 +55,8 @@ class Server : public schedule::ServeObserver {
         stop_(stop),
         terminal_(terminal),
         metrics_(clock_),
-        endpoints_(metrics_) {
+        maintenance_(clock_, terminal),
+        endpoints_(metrics_, maintenance_.metrics()) {
     Measure();
   }
 
@@ -63,6 +65,7 @@ class Server : public schedule::ServeObserver {
     schedule::ServeOptions options;
     options.once = flags_.once;
     options.stop_limit_micros = stop_limit_micros;
+    options.idle = &maintenance_;
     schedule::SystemWaiter waiter;
     schedule::ServeLoop loop(
         cadence_, options, [this](const schedule::DueCycle& due) { return Cycle(due); }, [this] { return Reload(); },
@@ -72,7 +75,7 @@ class Server : public schedule::ServeObserver {
     const schedule::ServeOutcome outcome = loop.Run();
     terminal_.EndProgress();
     if (outcome.end == schedule::ServeEnd::kDidNotStop) {
-      terminal_.Warn("the cycle did not end in time and is given up; the next one finds out what was committed");
+      terminal_.Warn("what runs did not end in time and is given up; the next cycle finds out what was committed");
       std::fflush(nullptr);
       _exit(128 + stop_.signal());
     }
@@ -133,6 +136,7 @@ class Server : public schedule::ServeObserver {
     std::vector<std::string> names;
     for (const config::TableConfig& table : config_.tables) names.push_back(table.name);
     endpoints_.SetFindings(config_.metrics.directory, std::move(names));
+    maintenance_.Configure(config_);
   }
 
   // A table's lag is told also where this process never moved its watermark: it fails, it is put aside, others work on
@@ -207,6 +211,7 @@ class Server : public schedule::ServeObserver {
   Terminal& terminal_;
   const SystemClock clock_;
   serve::OffloadMetrics metrics_;
+  ServedMaintenance maintenance_;
   serve::Endpoints endpoints_;
 };
 

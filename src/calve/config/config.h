@@ -81,6 +81,8 @@ struct ScheduleConfig {
   std::string cron;                              // five fields
   std::string timezone = "UTC";                  // an IANA name; of `cron`, and where `every` counts days from
   int64_t offset_micros = 0;                     // cycles begin so long after the multiples of `every`
+  // Between cycles, each table is maintained so long after it was; nothing given: never.
+  std::optional<int64_t> maintain_every_micros = {};
   RetryConfig retry = {};
   friend bool operator==(const ScheduleConfig&, const ScheduleConfig&) = default;
 };
@@ -153,6 +155,20 @@ struct ChunkConfig {
   friend bool operator==(const ChunkConfig&, const ChunkConfig&) = default;
 };
 
+// What maintenance does to a table. A number that is not given is the table's own property, or Iceberg's default.
+struct MaintainConfig {
+  bool compact = true;
+  std::optional<int64_t> target_bytes = {};  // of data files
+  int64_t files_min = 3;                     // small ones of a partition, to be compacted
+  bool manifests = true;
+  bool expire = true;
+  std::optional<int64_t> snapshot_age_micros = {};  // older ones are ended
+  std::optional<int64_t> keep_snapshots = {};       // of each branch, however old
+  bool orphans = true;
+  int64_t orphan_age_micros = 3 * kMicrosPerDay;  // younger ones are left alone
+  friend bool operator==(const MaintainConfig&, const MaintainConfig&) = default;
+};
+
 // Where to begin with a target that has rows which calve did not put there.
 struct StartFrom {
   bool beginning = false;
@@ -185,6 +201,7 @@ struct TableConfig {
   int64_t memory_bytes = 0;  // resolved: never 0 once loaded
   ChunkConfig chunk;
   int64_t readers = 1;  // queries that read one window at once
+  MaintainConfig maintain = {};
   friend bool operator==(const TableConfig&, const TableConfig&) = default;
 };
 

@@ -204,6 +204,10 @@ const Mapping& ScheduleKeys() {
                    "IANA name of the zone that the schedule is meant in: `Europe/Berlin`."),
               Bind("offset", Form::kDuration, &ScheduleConfig::offset_micros,
                    "Cycles of `every` begin so much later: with `15m` and `2m` at :02, :17 …"),
+              AtLeast(kMicrosPerSecond,
+                      Bind("maintain_every", Form::kDuration, &ScheduleConfig::maintain_every_micros,
+                           "So long after it was maintained last each table is maintained again, between cycles "
+                           "([maintenance](maintain.md)). Default: never.")),
               BindMapping("retry", &ScheduleConfig::retry, RetryKeys(),
                           "When `calve serve` tries a table that failed "
                           "again."),
@@ -272,9 +276,10 @@ const Mapping& MetricsKeys() {
       .keys =
           {
               Bind("directory", Form::kFile, &MetricsConfig::directory,
-                   "A folder where `calve run`, `verify` and `retire` leave their metrics as `calve_run.prom`, "
-                   "`calve_verify.prom` and `calve_retire.prom`, for node_exporter's textfile collector; `calve serve` "
-                   "shows the latter two. Default: none."),
+                   "A folder where `calve run`, `verify`, `retire` and `maintain` leave their metrics as "
+                   "`calve_run.prom` "
+                   "and so on, for node_exporter's textfile collector; `calve serve` shows those of `verify` and "
+                   "`retire`. Default: none."),
           },
   };
   return kMapping;

@@ -66,6 +66,7 @@ TEST(LoadConfig, EveryKeyReachesItsMember) {
                       "",
                       "Europe/Berlin",
                       2 * kMicrosPerMinute,
+                      60 * kMicrosPerMinute,
                       {5 * kMicrosPerSecond, kMicrosPerMinute, 3, 30 * kMicrosPerMinute, 24 * 60 * kMicrosPerMinute}}));
   EXPECT_EQ(config.limits, (LimitsConfig{3, int64_t{2} << 30, 6, 4, 5, {50, 80, 5 * kMicrosPerMinute}}));
   ASSERT_EQ(config.tables.size(), 2u);
@@ -101,6 +102,7 @@ TEST(LoadConfig, EveryKeyReachesItsMember) {
   raw.memory_bytes = 128 << 20;
   raw.chunk.rows = 1'000'000;
   raw.chunk.bytes = 0;
+  raw.maintain = {true, 64 << 20, 8, false, true, kMicrosPerDay, 20, false, 7 * kMicrosPerDay};
   EXPECT_EQ(config.tables[0], raw);
   EXPECT_EQ(raw.constants["origin"].Expression(), "'k2'");
   EXPECT_EQ(raw.constants["version"].Expression(), "3");
@@ -112,6 +114,7 @@ TEST(LoadConfig, EveryKeyReachesItsMember) {
   EXPECT_THAT(last.after, ElementsAre("raw"));
   EXPECT_TRUE(last.start_from.beginning);
   EXPECT_EQ(last.memory_bytes, 1 << 20);
+  EXPECT_EQ(last.maintain, (MaintainConfig{.compact = false, .keep_snapshots = 20}));
   EXPECT_THAT(last.settings,
               ElementsAre(Pair("max_block_size", "10000"), Pair("max_threads", "4"), Pair("priority", "5")));
 }

@@ -72,6 +72,37 @@ const Mapping& ChunkKeys() {
   return kMapping;
 }
 
+const Mapping& MaintainKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Bind("compact", Form::kBoolean, &MaintainConfig::compact,
+                   "Small data files of a partition are written anew as fewer large ones."),
+              AtLeast(1 << 20, Bind("target_size", Form::kBytes, &MaintainConfig::target_bytes,
+                                    "Of a data file; small is below three quarters of it. Default: the table's "
+                                    "`write.target-file-size-bytes`, or 512MiB.")),
+              AtLeast(2, Bind("min_files", Form::kInteger, &MaintainConfig::files_min,
+                              "So many small files of a partition are worth it: one less stay at most.")),
+              Bind("manifests", Form::kBoolean, &MaintainConfig::manifests, "Small manifests are joined."),
+              Bind("expire", Form::kBoolean, &MaintainConfig::expire,
+                   "Old snapshots are ended, and what only they refer to is deleted."),
+              AtLeast(kMicrosPerSecond,
+                      Bind("snapshots_older_than", Form::kDuration, &MaintainConfig::snapshot_age_micros,
+                           "Of `expire`: these. Default: the table's `history.expire.max-snapshot-age-ms`, or 5d.")),
+              AtLeast(1, Bind("keep_snapshots", Form::kInteger, &MaintainConfig::keep_snapshots,
+                              "Of `expire`: so many of every branch stay, however old. Default: the table's "
+                              "`history.expire.min-snapshots-to-keep`, or 1.")),
+              Bind("orphans", Form::kBoolean, &MaintainConfig::orphans,
+                   "Files that the table's metadata does not refer to are removed."),
+              AtLeast(kMicrosPerDay, Bind("orphans_older_than", Form::kDuration, &MaintainConfig::orphan_age_micros,
+                                          "Of `orphans`: younger files are left alone, for a run that still writes "
+                                          "may be about to commit them.")),
+          },
+      .is_merged = true,
+  };
+  return kMapping;
+}
+
 // What only one table can have.
 std::vector<Key> IdentityKeys() {
   return {
@@ -149,6 +180,9 @@ std::vector<Key> WindowKeys() {
       Bind("view", Form::kText, &TableConfig::view,
            "After each window this ClickHouse view over hot and cold rows is created or replaced (`calve view "
            "--help`)."),
+      BindMapping("maintain", &TableConfig::maintain, MaintainKeys(),
+                  "What `calve maintain --config`, and `calve serve` with `schedule.maintain_every`, do to the target "
+                  "([maintenance](maintain.md))."),
   };
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <limits>
 #include <system_error>
@@ -22,7 +23,8 @@ ServeLoop::ServeLoop(Cadence cadence, ServeOptions options, CycleFunction cycle,
       waiter_(waiter),
       observer_(observer),
       listener_(
-          stop, [&waiter] { waiter.Wake(); }, [this] { RequestReload(); }) {}
+          stop, [&waiter] { waiter.Wake(); }, [this] { RequestReload(); }),
+      idle_(options.once ? nullptr : options.idle, [&waiter] { waiter.Wake(); }) {}
 
 ServeLoop::~ServeLoop() = default;
 
@@ -35,14 +37,18 @@ ServeOutcome ServeLoop::Run() {
     if (due.at > clock_.Now()) {
       if (due != announced) observer_.OnWaiting(due);
       announced = due;
-      waiter_.WaitUntil(due.at);
+      const std::optional<TimestampMicros> idle_at = idle_.BeginIfDue(clock_.Now());
+      waiter_.WaitUntil(idle_at ? std::min(due.at, *idle_at) : due.at);
       continue;
     }
     announced = std::nullopt;
+    // Both may go on at once: whose commit comes second tries again.
+    idle_.EndWithin(options_.give_way_micros);
     if (!RunCycleOf(due)) return {ServeEnd::kDidNotStop, last_cycle_};
     if (options_.once && !schedule_.backlog()) return {ServeEnd::kOnceDone, last_cycle_};
   }
   if (!told_of_stop_) observer_.OnStopping(std::nullopt);
+  if (!idle_.EndWithin(options_.stop_limit_micros)) return {ServeEnd::kDidNotStop, last_cycle_};
   return {ServeEnd::kStopped, last_cycle_};
 }
 

@@ -1,5 +1,6 @@
 // The loop of `calve serve`: waits, runs cycles one after another, reloads between them, stops. It decides nothing
-// itself: cycle_schedule.h does.
+// itself: cycle_schedule.h does. While it waits, idle work may go on: it is asked to end when a cycle is due, and the
+// cycle begins when it has, or beside it after a while.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 
 #include "calve/base/stop.h"
 #include "calve/schedule/cycle_schedule.h"
+#include "calve/schedule/idle_work.h"
 #include "calve/schedule/waiter.h"
 
 namespace calve::schedule {
@@ -18,6 +20,8 @@ struct ServeOptions {
   bool once = false;                                                 // one cycle now, its backlog after it, and the end
   int64_t stop_limit_micros = 25 * kMicrosPerSecond;                 // less than Kubernetes' 30 s until SIGKILL
   RetryPolicy retry{.wait_min_ms = 15'000, .wait_max_ms = 900'000};  // of cycles that fail as a whole
+  IdleWork* idle = nullptr;                                          // borrowed; none with `once`
+  int64_t give_way_micros = 10 * kMicrosPerSecond;                   // so long a cycle waits for idle work to end
 };
 
 // Called by the thread of Run, between its steps.
@@ -37,7 +41,7 @@ class ServeObserver {
 enum class ServeEnd {
   kStopped,     // by the StopToken; the cycle that ran, if any, has ended
   kOnceDone,    // ServeOptions::once
-  kDidNotStop,  // the cycle still runs: the process must be ended hard, for ~ServeLoop waits for it
+  kDidNotStop,  // the cycle, or idle work, still runs: the process must be ended hard, for ~ServeLoop waits for it
 };
 
 struct ServeOutcome {
@@ -96,6 +100,7 @@ class ServeLoop {
   std::optional<Result<CycleReport>> report_;  // of the cycle that has ended
 
   StopListener listener_;
+  IdleThread idle_;
   std::jthread running_;  // last: joined before what it uses goes away
 };
 

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <latch>
 #include <stdexcept>
+#include <thread>
 
 #include "calve/schedule/testing_time.h"
 
@@ -268,6 +270,78 @@ TEST_F(ServeLoopTest, StopsWithTheRealWaiter) {
   std::jthread other([&] { loop.RequestRun(); });
   EXPECT_EQ(loop.Run().end, ServeEnd::kStopped);
   EXPECT_EQ(cycles, 3);
+}
+
+// Idle work that goes on until it is asked to end, and notes when.
+class EndlessWork : public IdleWork {
+ public:
+  EndlessWork(FakeClock& clock, TimestampMicros next) : clock_(clock), next_(next) {}
+  std::optional<TimestampMicros> NextAt() override { return next_; }
+  void Work(const StopToken& stop) noexcept override {
+    began.push_back(TimeOf(clock_.Now()));
+    working = true;
+    began_.count_down();
+    while (!stop.stopped() || is_deaf) std::this_thread::yield();
+    working = false;
+  }
+  // The fake time does not go on before it has begun.
+  void WaitUntilBegun() { began_.wait(); }
+
+  std::vector<std::string> began;  // by Work; read when the loop has ended
+  std::atomic<bool> working{false}, is_deaf{false};
+
+ private:
+  FakeClock& clock_;
+  const TimestampMicros next_;
+  std::latch began_{1};
+};
+
+TEST_F(ServeLoopTest, IdleWorkIsDoneBetweenCyclesAndGivesWayToThem) {
+  EndlessWork work(clock_, T("10:08:00"));
+  ServeOptions options;
+  options.idle = &work;
+  Plan("10:14:00", [&] { work.WaitUntilBegun(); });
+  const auto cycle = [&](const DueCycle&) -> Result<CycleReport> {
+    EXPECT_FALSE(work.working) << "a cycle beside idle work";
+    clock_.Advance(kLoopMinute);
+    return CycleReport{};
+  };
+  EXPECT_EQ(Serve(cycle, "10:40:00", options).end, ServeEnd::kStopped);
+  EXPECT_THAT(cycles_, ElementsAre("10:15:00 schedule", "10:30:00 schedule"));
+  ASSERT_FALSE(work.began.empty());
+  EXPECT_GE(work.began.front(), "10:08:00");  // not before its time
+  EXPECT_FALSE(work.working) << "the loop ended before its idle work";
+  loop_.reset();
+}
+
+TEST_F(ServeLoopTest, ACycleDoesNotWaitForEverForIdleWorkThatDoesNotEnd) {
+  EndlessWork work(clock_, T("10:08:00"));
+  work.is_deaf = true;
+  ServeOptions options;
+  options.idle = &work;
+  options.give_way_micros = 1000;
+  options.stop_limit_micros = 1000;
+  Plan("10:14:00", [&] { work.WaitUntilBegun(); });
+  int beside = 0;
+  const auto cycle = [&](const DueCycle&) -> Result<CycleReport> {
+    if (work.working) ++beside;
+    return CycleReport{};
+  };
+  EXPECT_EQ(Serve(cycle, "10:40:00", options).end, ServeEnd::kDidNotStop);
+  EXPECT_THAT(cycles_, ElementsAre("10:15:00 schedule", "10:30:00 schedule"));
+  EXPECT_EQ(beside, 2);
+  EXPECT_EQ(work.began.size(), 1u) << "two pieces of idle work at once";
+  work.is_deaf = false;
+  loop_.reset();
+}
+
+TEST_F(ServeLoopTest, OnceIsACycleAndNoIdleWork) {
+  EndlessWork work(clock_, T("10:00:00"));
+  ServeOptions options;
+  options.idle = &work;
+  options.once = true;
+  EXPECT_EQ(Serve(Taking(kLoopMinute), "11:00:00", options).end, ServeEnd::kOnceDone);
+  EXPECT_TRUE(work.began.empty());
 }
 
 }  // namespace

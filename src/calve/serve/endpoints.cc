@@ -60,6 +60,8 @@ HttpAnswer Endpoints::Metrics() const {
   MetricFamilies families = metrics_.Collect();
   AddFindings(directory, tables, "verify", VerifyDescriptions(), families);
   AddFindings(directory, tables, "retire", RetireDescriptions(), families);
+  const MetricFamilies maintenance = maintenance_.Collect();
+  families.insert(families.end(), maintenance.begin(), maintenance.end());
   const MetricFamilies process = ProcessMetrics();
   families.insert(families.end(), process.begin(), process.end());
   return {200, MetricsText(families), kMetricsType};

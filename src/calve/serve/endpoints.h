@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "calve/serve/http_server.h"
+#include "calve/serve/maintenance_metrics.h"
 #include "calve/serve/offload_metrics.h"
 
 namespace calve::serve {
@@ -14,8 +15,9 @@ namespace calve::serve {
 // Thread-safe; must outlive the server that has its handlers.
 class Endpoints {
  public:
-  // `metrics` must outlive it.
-  explicit Endpoints(const OffloadMetrics& metrics) : metrics_(metrics) {}
+  // Both must outlive it.
+  Endpoints(const OffloadMetrics& metrics, const MaintenanceMetrics& maintenance)
+      : metrics_(metrics), maintenance_(maintenance) {}
 
   // Empty: it is ready. Else why not, in a few words, which everybody may read.
   void SetNotReady(std::string why);
@@ -29,6 +31,7 @@ class Endpoints {
   HttpAnswer Ready() const;
 
   const OffloadMetrics& metrics_;
+  const MaintenanceMetrics& maintenance_;
   mutable std::mutex mutex_;
   // protected by mutex_
   std::string not_ready_ = "nothing has been opened yet";

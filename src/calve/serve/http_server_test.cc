@@ -154,7 +154,8 @@ TEST(HttpServer, SaysThatAnAddressIsTaken) {
 TEST(Endpoints, TellWhetherItIsReady) {
   const SystemClock clock;
   const OffloadMetrics metrics(clock);
-  Endpoints endpoints(metrics);
+  const MaintenanceMetrics maintenance;
+  Endpoints endpoints(metrics, maintenance);
   const auto handlers = endpoints.Handlers();
   EXPECT_EQ(handlers.at("/healthz")().status, 200);
   EXPECT_EQ(handlers.at("/readyz")().status, 503);
@@ -165,8 +166,9 @@ TEST(Endpoints, TellWhetherItIsReady) {
   const HttpAnswer scraped = handlers.at("/metrics")();
   EXPECT_THAT(scraped.content_type, StartsWith("text/plain; version=0.0.4"));
   for (const char* name : {"# TYPE offload_lag_minutes gauge", "# TYPE offload_duplicates gauge",
-                           "# TYPE offload_retirement_blocked gauge", "\nprocess_resident_memory_bytes ",
-                           "\nprocess_open_fds ", "\nprocess_cpu_seconds_total ", "\nprocess_start_time_seconds "}) {
+                           "# TYPE offload_retirement_blocked gauge", "# TYPE offload_compacted_files_total counter",
+                           "\nprocess_resident_memory_bytes ", "\nprocess_open_fds ", "\nprocess_cpu_seconds_total ",
+                           "\nprocess_start_time_seconds "}) {
     EXPECT_THAT(scraped.body, HasSubstr(name));
   }
 }

@@ -95,7 +95,7 @@ std::string Head(const DatabaseFacts& facts, const config::Config& config) {
     out += Section("state", &config.state, &defaults.state, {"url"}) + "\n";
   }
   const config::TableConfig table;
-  out += fmt::format("schedule: {{every: {}}}\n\n", FormatDuration(config.schedule.every_micros));
+  out += fmt::format("schedule: {{every: {}, maintain_every: 1h}}\n\n", FormatDuration(config.schedule.every_micros));
   out += "defaults:\n";
   out += fmt::format("  buffer: {}     # the newest rows are left alone for so long: they may still arrive\n",
                      FormatDuration(table.buffer_micros));
