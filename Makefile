@@ -26,7 +26,8 @@ finish = echo "calve: $@ done$(1) ($$((SECONDS - began)) s)"
 configure = cmake --preset $(1) -DCALVE_DEPS="$$CALVE_DEPS" >build/$(1).configure.log 2>&1 || { cat build/$(1).configure.log >&2; exit 1; }
 compile = mkdir -p build; $(call configure,$(1)); ninja -C build/$(1) -j $(jobs) $(2)
 run_ctest = ctest --test-dir build/$(1) --output-on-failure --no-tests=error --timeout 900 -j $(jobs) -E '$(skip)' $(if $(k),-R '$(k)')
-pytest = $$CALVE_DEPS/venv/bin/python -m pytest
+# Files of tests go to as many processes as there are cores: each waits for servers and for other processes most of the time.
+pytest = $$CALVE_DEPS/venv/bin/python -m pytest -n $(jobs) --dist loadfile
 # What ctest leaves out, by name; nothing.
 skip = ^$$
 
