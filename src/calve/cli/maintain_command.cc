@@ -20,7 +20,7 @@ constexpr const char* kMaintainFooter = R"(Examples:
   calve maintain --warehouse file:///srv/cold --target-table cold.bronze_trades --orphans --older-than 7d --json
 
 Several of these may be asked for at once; they are done in this order. With --config and none of them, each table gets
-what its `maintain:` says: all four where it says nothing. `calve serve` does the same between cycles where the
+what its `maintain:` says: all but --statistics where it says nothing. `calve serve` does the same between cycles where the
 configuration has schedule.maintain_every.
 
 --compact writes small data files of a partition (below three quarters of --target-size) anew as fewer large ones, where
@@ -37,6 +37,10 @@ opens few of them. Rows, files and their sequence numbers stay as they are, and 
 branch the newest --keep-snapshots stay, and what branches, tags and the table's history.expire.* properties say of
 themselves. What calve reads its watermark from stays: main back to its newest window. Files that only expired snapshots
 refer to are deleted once the commit is proven; a table with gc.enabled=false is refused.
+
+--statistics reads every row and leaves a theta sketch of each column that is not nested in a Puffin file, as Iceberg's
+compute_table_stats does: the number of distinct values, within 2 % where there are more than 4096. A snapshot that has
+statistics already is not read again.
 
 --orphans removes files below the table's data and metadata folders that its metadata does not refer to: what runs left
 that were killed, and what belonged to expired snapshots. Only files older than --older-than are removed, because those
@@ -162,6 +166,8 @@ void AddActionFlags(CLI::App& command, MaintainFlags& flags) {
   command.add_option("--keep-snapshots", flags.keep_snapshots,
                      "keep as many of every branch, however old; without it the table's "
                      "history.expire.min-snapshots-to-keep, or 1");
+  command.add_flag("--statistics", flags.statistics,
+                   "count each column's distinct values, for engines that plan by it");
   command.add_flag("--orphans", flags.orphans, "remove files that the table's metadata does not refer to");
   command.add_option("--older-than", flags.older_than,
                      "of --orphans: leave files alone that are not older; at least 24h [3d]");

@@ -173,6 +173,27 @@ Lines ExpiryText(const maintain::ExpiryReport& report, const MaintainOutputOptio
   return lines;
 }
 
+Json StatisticsJson(const maintain::StatisticsReport& report) {
+  Json distinct = Json::object();
+  for (const maintain::ColumnStatistics& column : report.columns) distinct[column.name] = column.distinct;
+  return {{"snapshot_id", report.snapshot_id ? Json(*report.snapshot_id) : Json(nullptr)},
+          {"present", report.present},
+          {"rows", report.rows},
+          {"distinct", distinct},
+          {"location", report.location},
+          {"bytes", report.bytes}};
+}
+
+std::string StatisticsText(const maintain::StatisticsReport& report) {
+  if (!report.snapshot_id) return "no snapshot, no statistics";
+  if (report.present) return "the snapshot has statistics already";
+  std::string text = fmt::format("distinct values in {} rows:", HumanCount(report.rows));
+  for (const maintain::ColumnStatistics& column : report.columns) {
+    text += fmt::format("{} {} {}", text.back() == ':' ? "" : ",", column.name, HumanCount(column.distinct));
+  }
+  return text;
+}
+
 }  // namespace
 
 Json MaintenanceJson(const maintain::MaintenanceReport& report) {
@@ -182,6 +203,7 @@ Json MaintenanceJson(const maintain::MaintenanceReport& report) {
   if (report.compact) json["compact"] = CompactionJson(*report.compact);
   if (report.manifests) json["manifests"] = ManifestsJson(*report.manifests);
   if (report.expire) json["expire"] = ExpiryJson(*report.expire);
+  if (report.statistics) json["statistics"] = StatisticsJson(*report.statistics);
   if (report.after) json["after"] = StateJson(*report.after);
   if (report.orphans) PutOrphans(*report.orphans, json);
   if (!report.status.ok()) json["error"] = ErrorJson(report.status);
@@ -196,6 +218,7 @@ Lines MaintenanceText(const maintain::MaintenanceReport& report, const MaintainO
   if (report.compact) add({CompactionText(*report.compact, options)});
   if (report.manifests) add({ManifestsText(*report.manifests, options)});
   if (report.expire) add(ExpiryText(*report.expire, options));
+  if (report.statistics) add({StatisticsText(*report.statistics)});
   if (report.after) add({fmt::format("after: {}", StateText(*report.after))});
   if (report.orphans) add(OrphansText(*report.orphans, options));
   return lines;

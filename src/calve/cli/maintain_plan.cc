@@ -16,7 +16,7 @@ static_assert(MaintainConfig{}.files_min == static_cast<int64_t>(maintain::kComp
 static_assert(MaintainConfig{}.orphan_age_micros == maintain::kOrphanAgeMs * 1000);
 
 bool AsksForSomething(const MaintainFlags& flags) {
-  return flags.compact || flags.manifests || flags.expire || flags.orphans;
+  return flags.compact || flags.manifests || flags.expire || flags.statistics || flags.orphans;
 }
 
 // Numbers of an option that is not asked for are a slip.
@@ -77,6 +77,7 @@ Result<maintain::MaintenancePlan> PlanOf(const MaintainFlags& flags, const confi
     wanted.compact = flags.compact;
     wanted.manifests = flags.manifests;
     wanted.expire = flags.expire;
+    wanted.statistics = flags.statistics;
     wanted.orphans = flags.orphans;
   }
   ARROW_RETURN_NOT_OK(CheckBelong(flags, wanted));
@@ -89,6 +90,7 @@ Result<maintain::MaintenancePlan> PlanOf(const MaintainFlags& flags, const confi
   maintain::MaintenancePlan plan;
   plan.dry_run = flags.dry_run;
   plan.manifests = wanted.manifests;
+  plan.statistics = wanted.statistics;
   if (wanted.compact) {
     plan.compact.emplace();
     plan.compact->target_bytes = wanted.target_bytes;
@@ -113,7 +115,7 @@ Result<maintain::MaintenancePlan> PlanOf(const MaintainFlags& flags, const confi
 Result<maintain::MaintenancePlan> PlanOf(const MaintainFlags& flags, const config::CatalogConfig& catalog) {
   if (!AsksForSomething(flags)) {
     return MakeError(ErrorKind::kConfig, "nothing to do was named",
-                     "Say what to do: --compact, --manifests, --expire, --orphans.");
+                     "Say what to do: --compact, --manifests, --expire, --statistics, --orphans.");
   }
   return PlanOf(flags, catalog, MaintainConfig{}, kMemoryBytes);
 }

@@ -10,7 +10,7 @@
 namespace calve::cli {
 
 struct MaintainFlags {
-  bool compact = false, manifests = false, expire = false, orphans = false;
+  bool compact = false, manifests = false, expire = false, statistics = false, orphans = false;
   std::string target_size, memory;
   std::optional<int64_t> min_files;
   std::string snapshots_older_than;

@@ -164,6 +164,7 @@ struct MaintainConfig {
   bool expire = true;
   std::optional<int64_t> snapshot_age_micros = {};  // older ones are ended
   std::optional<int64_t> keep_snapshots = {};       // of each branch, however old
+  bool statistics = false;                          // reads every row
   bool orphans = true;
   int64_t orphan_age_micros = 3 * kMicrosPerDay;  // younger ones are left alone
   friend bool operator==(const MaintainConfig&, const MaintainConfig&) = default;

@@ -102,7 +102,7 @@ TEST(LoadConfig, EveryKeyReachesItsMember) {
   raw.memory_bytes = 128 << 20;
   raw.chunk.rows = 1'000'000;
   raw.chunk.bytes = 0;
-  raw.maintain = {true, 64 << 20, 8, false, true, kMicrosPerDay, 20, false, 7 * kMicrosPerDay};
+  raw.maintain = {true, 64 << 20, 8, false, true, kMicrosPerDay, 20, true, false, 7 * kMicrosPerDay};
   EXPECT_EQ(config.tables[0], raw);
   EXPECT_EQ(raw.constants["origin"].Expression(), "'k2'");
   EXPECT_EQ(raw.constants["version"].Expression(), "3");

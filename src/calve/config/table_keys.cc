@@ -92,6 +92,10 @@ const Mapping& MaintainKeys() {
               AtLeast(1, Bind("keep_snapshots", Form::kInteger, &MaintainConfig::keep_snapshots,
                               "Of `expire`: so many of every branch stay, however old. Default: the table's "
                               "`history.expire.min-snapshots-to-keep`, or 1.")),
+              Bind("statistics", Form::kBoolean, &MaintainConfig::statistics,
+                   "How many distinct values each column has is counted and left in a Puffin file, for engines that "
+                   "plan "
+                   "by it: every row is read, each time that the table has changed."),
               Bind("orphans", Form::kBoolean, &MaintainConfig::orphans,
                    "Files that the table's metadata does not refer to are removed."),
               AtLeast(kMicrosPerDay, Bind("orphans_older_than", Form::kDuration, &MaintainConfig::orphan_age_micros,

@@ -55,6 +55,7 @@ class Updater {
   Status operator()(const SetSnapshotRef& update);
   Status operator()(const RemoveSnapshotRef& update);
   Status operator()(const RemoveSnapshots& update);
+  Status operator()(const SetStatistics& update);
   Status operator()(const SetLocation& update);
   Status operator()(const SetProperties& update);
   Status operator()(const RemoveProperties& update);
@@ -294,6 +295,16 @@ Status Updater::operator()(const RemoveSnapshots& update) {
       std::find_if(log.rbegin(), log.rend(), [&](const SnapshotLogEntry& e) { return ids.contains(e.snapshot_id); });
   log.erase(log.begin(), last.base());
   ARROW_ASSIGN_OR_RAISE(metadata_.extra_json, WithoutStatistics(metadata_.extra_json, ids));
+  return Status::OK();
+}
+
+Status Updater::operator()(const SetStatistics& update) {
+  if (metadata_.FindSnapshot(update.snapshot_id) == nullptr) {
+    return MakeError(ErrorKind::kConflict,
+                     fmt::format("snapshot {} is not there any more, and can have no statistics", update.snapshot_id));
+  }
+  changed_ = true;
+  ARROW_ASSIGN_OR_RAISE(metadata_.extra_json, WithStatistics(metadata_.extra_json, update.snapshot_id, update.entry));
   return Status::OK();
 }
 

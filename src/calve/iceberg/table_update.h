@@ -76,6 +76,11 @@ struct RemoveSnapshotRef {
 struct RemoveSnapshots {
   std::vector<int64_t> snapshot_ids;
 };
+// In place of the snapshot's entry, if it has one. `entry`: as StatisticsEntry (puffin.h) makes it.
+struct SetStatistics {
+  int64_t snapshot_id = 0;
+  std::string entry;
+};
 struct SetLocation {
   std::string location;
 };
@@ -87,7 +92,7 @@ struct RemoveProperties {
 };
 using TableUpdate = std::variant<UpgradeFormatVersion, AddSchema, SetCurrentSchema, AddPartitionSpec, SetDefaultSpec,
                                  AddSortOrder, SetDefaultSortOrder, AddSnapshot, SetSnapshotRef, RemoveSnapshotRef,
-                                 RemoveSnapshots, SetLocation, SetProperties, RemoveProperties>;
+                                 RemoveSnapshots, SetStatistics, SetLocation, SetProperties, RemoveProperties>;
 
 // OK, or kConflict that says which requirement does not hold and what was found. `base` null: there is no table.
 Status CheckRequirements(const TableMetadata* base, std::span<const TableRequirement> requirements);
@@ -95,7 +100,7 @@ Status CheckRequirements(const TableMetadata* base, std::span<const TableRequire
 // The metadata after `updates`, with last-updated-ms, snapshot log and sequence numbers kept true. Refuses (kFailed)
 // what would break an invariant of the spec: a snapshot whose sequence number is not above the last, a ref to an
 // unknown snapshot, a reused snapshot id, a schema that reuses a field id for another type. kConflict where a
-// snapshot is to be removed that a ref points to. Works in place on a base
+// snapshot is to be removed that a ref points to, or is to have statistics and is not there. Works in place on a base
 // that is moved in.
 Result<TableMetadata> ApplyUpdates(TableMetadata base, std::span<const TableUpdate> updates, int64_t now_ms);
 

@@ -94,6 +94,14 @@ class UpdateWriter {
     for (int64_t id : update.snapshot_ids) writer_.Int(id);
     writer_.EndArray();
   }
+  void operator()(const SetStatistics& update) const {
+    Action("set-statistics", "snapshot-id");
+    writer_.Int(update.snapshot_id);  // of servers of older Iceberg versions, which look for it here
+    writer_.Key("statistics");
+    writer_.BeginObject();
+    writer_.Members(update.entry);
+    writer_.EndObject();
+  }
   void operator()(const SetLocation& update) const {
     writer_.Field("action", "set-location");
     writer_.Field("location", std::string_view(update.location));

@@ -105,6 +105,8 @@ TEST(TableUpdateJson, SnapshotsAndRefs) {
                    "min-snapshots-to-keep":3,"max-snapshot-age-ms":1000})");
   ExpectUpdate(RemoveSnapshotRef{"audit"}, R"({"action":"remove-snapshot-ref","ref-name":"audit"})");
   ExpectUpdate(RemoveSnapshots{{1, 2}}, R"({"action":"remove-snapshots","snapshot-ids":[1,2]})");
+  ExpectUpdate(SetStatistics{7, R"({"snapshot-id":7,"statistics-path":"s"})"},
+               R"({"action":"set-statistics","snapshot-id":7,"statistics":{"snapshot-id":7,"statistics-path":"s"}})");
 }
 
 TEST(TableUpdateJson, LocationAndProperties) {

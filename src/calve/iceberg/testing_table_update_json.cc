@@ -52,6 +52,14 @@ Result<TableRequirement> ReadRefAssertion(const JsonNode& node) {
   return TableRequirement(requirement);
 }
 
+Result<TableUpdate> ReadStatisticsUpdate(const JsonNode& node) {
+  SetStatistics update;
+  ARROW_ASSIGN_OR_RAISE(update.snapshot_id, node.GetInt64("snapshot-id"));
+  ARROW_ASSIGN_OR_RAISE(const JsonNode entry, node.Get("statistics"));
+  update.entry = entry.value().dump();
+  return TableUpdate(update);
+}
+
 Result<TableUpdate> ReadRefUpdate(const JsonNode& node) {
   SetSnapshotRef update;
   ARROW_ASSIGN_OR_RAISE(update.name, node.GetString("ref-name"));
@@ -101,6 +109,7 @@ Result<TableUpdate> ReadTableUpdate(const JsonNode& node) {
       {"set-snapshot-ref", ReadRefUpdate},
       {"remove-snapshot-ref", MemberReader<U, RemoveSnapshotRef>("ref-name", ReadString)},
       {"remove-snapshots", MemberReader<U, RemoveSnapshots>("snapshot-ids", ListOf<int64_t>(ReadInt64))},
+      {"set-statistics", ReadStatisticsUpdate},
       {"set-location", MemberReader<U, SetLocation>("location", ReadString)},
       {"set-properties", MemberReader<U, SetProperties>("updates", ReadStringMap)},
       {"remove-properties", MemberReader<U, RemoveProperties>("removals", ListOf<std::string>(ReadString))},

@@ -8,7 +8,7 @@
 #include "calve/datafile/arrow_schema.h"
 #include "calve/datafile/data_file_reader.h"
 #include "calve/datafile/data_file_writer.h"
-#include "calve/maintain/testing_maintained_table.h"
+#include "calve/maintain/testing_rows_table.h"
 #include "calve/storage/testing_child_process.h"
 
 namespace calve::maintain {
@@ -17,60 +17,11 @@ namespace {
 using catalog::CommitFault;
 using storage::FaultAction;
 
-// A maintained table with real rows: instants, of which each is a number of seconds in a day.
-struct RowsTable : MaintainedTable {
-  // A file of `count` rows, from second `first` of the day on, in a snapshot of its own.
-  iceberg::DataFile Append(int day, int first, int count) {
-    const iceberg::DataFile file = Write(day, first, count);
-    Commit({file});
-    return file;
-  }
-  iceberg::DataFile Write(int day, int first, int count) {
-    const iceberg::TableMetadata metadata = Metadata();
-    const auto schema = datafile::ToArrowSchema(metadata.schema()).ValueOrDie();
-    arrow::TimestampBuilder builder(schema->field(0)->type(), arrow::default_memory_pool());
-    for (int i = 0; i < count; ++i) EXPECT_TRUE(builder.Append(day * kMicrosPerDay + (first + i) * 1'000'000LL).ok());
-    const auto batch = arrow::RecordBatch::Make(schema, count, {builder.Finish().ValueOrDie()});
-    auto writer = datafile::DataFileWriter::Make(*file_io,
-                                                 {metadata.schema(), metadata.spec(), metadata.location + "/data",
-                                                  "rows-" + std::to_string(++files)},
-                                                 {}, schema)
-                      .ValueOrDie();
-    EXPECT_TRUE(writer->Write(batch).ok());
-    return writer->Finish().ValueOrDie().at(0);
-  }
-  std::vector<int64_t> Rows() {
-    std::vector<int64_t> rows;
-    const iceberg::TableMetadata metadata = Metadata();
-    for (const auto& task :
-         table::PlanScan(*file_io, metadata, *metadata.current_snapshot_id, std::nullopt).ValueOrDie()) {
-      datafile::ReadRequest request;
-      request.schema = request.table_schema = metadata.schema();
-      request.deletes = task.deletes;
-      auto reader = datafile::DataFileReader::Open(*file_io, task.file, std::move(request)).ValueOrDie();
-      for (auto batch = reader->Next().ValueOrDie(); batch; batch = reader->Next().ValueOrDie()) {
-        const auto& column = static_cast<const arrow::TimestampArray&>(*batch->column(0));
-        for (int64_t i = 0; i < column.length(); ++i) rows.push_back(column.Value(i));
-      }
-    }
-    std::sort(rows.begin(), rows.end());
-    return rows;
-  }
-  // Days 0 to 2 with six, five and two files.
-  void FillDays() {
-    int first = 0;
-    for (const auto& [day, count] : {std::pair(0, 6), {1, 5}, {2, 2}}) {
-      for (int i = 0; i < count; ++i, first += 10) Append(day, first, 10);
-    }
-  }
-  Result<CompactionReport> Compact(bool dry_run = false) {
-    CompactionRequest request{ident};
-    request.dry_run = dry_run;
-    return CompactFiles(*catalog, *file_io, clock, stop, request, NoSleep);
-  }
-
-  int files = 0;
-};
+Result<CompactionReport> Compact(RowsTable& table, bool dry_run = false) {
+  CompactionRequest request{table.ident};
+  request.dry_run = dry_run;
+  return CompactFiles(*table.catalog, *table.file_io, table.clock, table.stop, request, NoSleep);
+}
 
 Result<CompactionReport> CompactThrough(FaultyTable& faulty, RowsTable& table, int64_t commit_bytes = 4LL << 30) {
   CompactionRequest request{table.ident};
@@ -84,11 +35,11 @@ TEST(CompactFiles, SmallFilesOfAPartitionBecomeOneWithTheSameRows) {
   const auto rows = table.Rows();
   ASSERT_EQ(rows.size(), 130u);
   const iceberg::TableMetadata before = table.Metadata();
-  const auto dry = table.Compact(/*dry_run=*/true);
+  const auto dry = Compact(table, /*dry_run=*/true);
   EXPECT_EQ(dry->files_removed, 11);
   EXPECT_EQ(dry->files_added, 2);
   EXPECT_EQ(table.Metadata().snapshots.size(), before.snapshots.size());
-  const auto report = table.Compact();
+  const auto report = Compact(table);
   ASSERT_TRUE(report.ok()) << report.status().ToString();
   EXPECT_EQ(report->groups_done, 2);
   EXPECT_EQ(report->files_removed, 11);
@@ -110,7 +61,7 @@ TEST(CompactFiles, SmallFilesOfAPartitionBecomeOneWithTheSameRows) {
        table::PlanScan(*table.file_io, after, *after.current_snapshot_id, std::nullopt).ValueOrDie()) {
     EXPECT_LE(task.sequence_number, before.CurrentSnapshot()->sequence_number) << "as old as its rows";
   }
-  EXPECT_EQ(table.Compact()->groups, 0);
+  EXPECT_EQ(Compact(table)->groups, 0);
 }
 
 TEST(CompactFiles, InTheTablesSortOrderWhereMemoryHoldsAGroup) {
@@ -171,7 +122,7 @@ TEST(CompactFiles, AGroupWhoseFilesGoMeanwhileIsThrownAwayAndTheOthersAreDone) {
   EXPECT_EQ(report->notes.size(), 1u);
   EXPECT_EQ(table.Rows().size(), 130u);
   EXPECT_EQ(table.Files(), table.Referenced()) << "what was written for the lost group is gone";
-  ASSERT_TRUE(table.Compact().ok());
+  ASSERT_TRUE(Compact(table).ok());
   EXPECT_EQ(table.Rows().size(), 130u);
 }
 
@@ -248,7 +199,7 @@ TEST(CompactFiles, WhateverCallGoesWrongTheRowsAreTheSame) {
       const int ended = dies ? storage::WaitForChild(storage::StartChild(run)) : run();
       ASSERT_EQ(table.Rows(), rows);
       table.Referenced();
-      const auto again = table.Compact();
+      const auto again = Compact(table);
       ASSERT_TRUE(again.ok()) << again.status().ToString();
       ASSERT_EQ(table.Rows(), rows);
       ASSERT_EQ(table.LiveNames().size(), 4u);

@@ -38,6 +38,10 @@ Status Maintain(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock
     ARROW_ASSIGN_OR_RAISE(report.expire, ExpireSnapshots(catalog, file_io, clock, stop, request, sleep));
     ARROW_RETURN_NOT_OK(report.expire->first_failure);
   }
+  if (plan.statistics) {
+    const StatisticsRequest request{ident, plan.dry_run};
+    ARROW_ASSIGN_OR_RAISE(report.statistics, ComputeStatistics(catalog, file_io, clock, stop, request, sleep));
+  }
   if (states) {
     ARROW_ASSIGN_OR_RAISE(report.after, StateOf(catalog, file_io, ident));
   }

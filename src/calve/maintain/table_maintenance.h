@@ -1,5 +1,5 @@
 // All that maintenance does to one table, in the order in which each makes the next one's work less: compaction,
-// manifests, snapshots, orphans.
+// manifests, snapshots, statistics, orphans.
 #pragma once
 
 #include <optional>
@@ -9,6 +9,7 @@
 #include "calve/maintain/orphan_removal.h"
 #include "calve/maintain/rewrite_manifests.h"
 #include "calve/maintain/table_state.h"
+#include "calve/maintain/table_statistics.h"
 
 namespace calve::maintain {
 
@@ -17,6 +18,7 @@ struct MaintenancePlan {
   std::optional<CompactionRequest> compact;
   bool manifests = false;
   std::optional<ExpiryRequest> expire;
+  bool statistics = false;
   std::optional<OrphanRequest> orphans;
   bool dry_run = false;
   bool may_be_absent = false;  // a table that is not there yet is nothing to do, and no error
@@ -30,6 +32,7 @@ struct MaintenanceReport {
   std::optional<CompactionReport> compact;
   std::optional<ManifestReport> manifests;
   std::optional<ExpiryReport> expire;
+  std::optional<StatisticsReport> statistics;
   std::optional<OrphanReport> orphans;
   Status status;  // the first that was not OK; what stands behind it in the order was not begun
 };
