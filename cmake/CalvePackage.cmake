@@ -18,7 +18,10 @@ if(CALVE_ARROW_FROM_WHEEL)
   install(FILES ${arrow_libraries} DESTINATION ${private} COMPONENT program)
   install(FILES ${wheel}/LICENSE.txt ${wheel}/NOTICE.txt DESTINATION ${documentation}/arrow COMPONENT program)
 endif()
-install(FILES ${CALVE_DEPS}/chdb/libchdb.so DESTINATION ${private} COMPONENT chdb OPTIONAL)
+if(EXISTS ${CALVE_DEPS}/chdb/libchdb.so)
+  install(FILES ${CALVE_DEPS}/chdb/libchdb.so DESTINATION ${private} COMPONENT chdb)
+  install(FILES packaging/debian/copyright-chdb RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/calve-chdb COMPONENT chdb)
+endif()
 
 install(DIRECTORY ${generated}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT program)
 install(FILES ${generated}/calve.bash RENAME calve DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT program)
@@ -78,6 +81,7 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA
     ${CMAKE_SOURCE_DIR}/packaging/debian/postrm ${CMAKE_SOURCE_DIR}/packaging/debian/conffiles)
 
 set(CPACK_DEBIAN_CHDB_PACKAGE_NAME calve-chdb)
+set(CPACK_DEBIAN_CHDB_PACKAGE_ENHANCES calve)
 set(CPACK_COMPONENT_CHDB_DESCRIPTION "embedded ClickHouse for calve
 The library libchdb.so: ClickHouse inside the process. calve loads it where a
 source is chdb:DIR, and needs it for nothing else.")

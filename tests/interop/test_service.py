@@ -1,7 +1,6 @@
 """`calve serve` under a service manager: what it says over NOTIFY_SOCKET, and the units that ask it to."""
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -12,16 +11,16 @@ import time
 import urllib.request
 
 import pytest
+import yaml
 from conftest import need
 
-from . import program
+from . import leaks, program, servers
 from .configuration import Configuration
 from .prometheus import soon
 from .test_run import make
-from .test_serve import NOW, serving
+from .test_serve import serving
 
 SYSTEMD = program.ROOT / "packaging" / "systemd"
-F_SETPIPE_SZ = 1031
 
 
 class Manager:
@@ -143,41 +142,40 @@ def test_the_watchdog_hears_of_a_long_cycle(cold, hot, tmp_path):
         manager.hear()
 
 
-def test_the_watchdog_is_not_told_by_a_process_that_hangs(cold, hot, http_server, tmp_path):
-    """Nobody reads stderr: once the pipe is full, the thread of the cycle hangs in a line that it writes. The loop must not go on to say that all is well."""
+def test_the_watchdog_is_not_told_by_a_process_that_hangs(cold, hot, tmp_path):
+    """Nobody reads stderr: the thread of the cycle hangs in a line that it writes, while the loop waits for its end. The loop must not go on to say that all is well."""
     make(hot, "a", rows=1)
     manager = Manager(str(tmp_path / "n"))
     reader, writer = os.pipe()
-    fcntl.fcntl(writer, F_SETPIPE_SZ, 4096)
-    with http_server(hot) as server:
-        config = Configuration(hot, server.url).write("a", schedule={"every": "1s"})
-        os.write(writer, b"x" * 3000)
-        process = subprocess.Popen(program.command("serve", "--config", config.file), stderr=writer, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-                                   env=program.environment(**manager.environment(str(tmp_path / "n"), watchdog=0.4)))
+    server = StoppedServer()
+    config = Configuration(hot, server.url).write("a", schedule={"every": "7d"}, source={"connect_timeout": "1s", "idle_timeout": "1s"})
+    process = subprocess.Popen(program.command("serve", "--config", config.file), stderr=writer, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                               env=program.environment(**manager.environment(str(tmp_path / "n"), watchdog=0.4)))
+    try:
+        manager.wait("STATUS", "cycle since")
+        before = len(manager.said)
+        os.set_blocking(writer, False)  # the same for calve; it goes back before calve writes again
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 4096)
+        os.set_blocking(writer, True)
+        manager.wait("WATCHDOG", "1", after=before)
+        quiet, end = time.monotonic(), time.monotonic() + 60
+        count = len(manager.said)
+        while time.monotonic() - quiet < 1.5:
+            assert time.monotonic() < end, "it goes on to say that it is there"
+            if len(manager.hear()) != count:
+                count, quiet = len(manager.said), time.monotonic()
+            time.sleep(0.05)
+        assert process.poll() is None
+        # It is heard again when it goes on: nothing was lost but time.
+        os.read(reader, 1 << 20)
+        manager.wait("WATCHDOG", "1", after=count)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
         os.close(writer)
-        try:
-            manager.wait("WATCHDOG", "1")
-
-            def silent():
-                count = len(manager.hear())
-                time.sleep(1.5)
-                return len(manager.hear()) == count
-
-            soon(silent, 40)
-            assert process.poll() is None
-            # It is heard again when it goes on: nothing was lost but time.
-            before = len(manager.said)
-            os.set_blocking(reader, False)
-            end = time.monotonic() + 20
-            while not any("WATCHDOG" in message for message in manager.hear()[before:]):
-                assert time.monotonic() < end
-                with contextlib.suppress(BlockingIOError):
-                    os.read(reader, 65536)
-                time.sleep(0.05)
-        finally:
-            process.kill()
-            process.wait()
-            os.close(reader)
 
 
 # --- units ----------------------------------------------------------------------------------------------------------------
@@ -201,6 +199,29 @@ def test_systemd_takes_the_units(units):
     broken.write_text((units / "calve.service").read_text().replace("Type=notify", "Type=notify\nWatchdogsSec=1").replace(str(program.BINARY), "/nonexistent/calve"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", broken], capture_output=True, text=True)
     assert "WatchdogsSec" in done.stderr and "/nonexistent/calve" in done.stderr
+
+
+def test_the_drop_ins_of_the_documentation(cold, hot, units, tmp_path):
+    """docs/install.md: systemd takes them, and calve finds the password where systemd puts it."""
+    page = (program.ROOT / "docs" / "install.md").read_text()
+    blocks = re.findall(r"^```ini\n(.*?)^```", page, re.M | re.S)
+    assert len(blocks) == 2
+    (units / "calve.service.d").mkdir()
+    for wrong in ("", "LoadCredentials=x"):
+        (units / "calve.service.d" / "local.conf").write_text("\n".join([*blocks, wrong]))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", units / "calve.service"], capture_output=True, text=True)
+        assert ("LoadCredentials" in done.stderr) == bool(wrong) and done.stderr.count("local.conf") == bool(wrong), done.stderr
+    (yaml_block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    make(hot, "a")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "clickhouse").write_text("sesame-of-systemd\n")
+    leaks.secret("sesame-of-systemd")
+    with servers.over_libchdb(hot.directory, user="calve", password="sesame-of-systemd") as server:
+        config = Configuration(hot, server.url)
+        config.content["source"] = yaml.safe_load(yaml_block.replace("http://calve@clickhouse:8123/k2", server.url))["source"]
+        config.write("a")
+        program.run("run", "--config", config.file, env={"CREDENTIALS_DIRECTORY": str(credentials)})
 
 
 def test_they_are_locked_up(units):
