@@ -155,6 +155,9 @@ def test_a_clean_machine(package, clean_root, tmp_path):
     assert "calve" not in done.stderr.replace(str(root.folder), ""), done.stderr
     for path in stubs:
         path.unlink()
+    for unit in ("calve.service", "calve-run.timer"):
+        done = subprocess.run(["systemctl", f"--root={root.folder}", "is-enabled", unit], capture_output=True, text=True)
+        assert done.stdout == "disabled\n", "nothing is begun before there is a configuration"
     sh("systemctl", f"--root={root.folder}", "enable", "calve.service")
     wanted = root / "/etc/systemd/system/multi-user.target.wants/calve.service"
     assert wanted.is_symlink()
