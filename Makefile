@@ -31,7 +31,7 @@ pytest = $$CALVE_DEPS/venv/bin/python -m pytest -n $(jobs) --dist loadfile
 # What ctest leaves out, by name; nothing.
 skip = ^$$
 
-.PHONY: help setup build test demo bench unit asan tsan soak interop lint format install clean distclean
+.PHONY: help setup build test demo bench unit asan tsan soak interop lint format install package clean distclean
 
 help:  ## this list
 	@echo "calve: ClickHouse windows into Iceberg tables, exactly once"
@@ -124,9 +124,18 @@ format:  ## clang-format over all C++ sources
 	find src bench tests -name '*.cc' -print0 -o -name '*.h' -print0 | xargs -0 -r $$tool -i
 	$(call finish)
 
-install: build  ## the program and the libraries beside it, under prefix=DIR
+install: build  ## the program, its libraries, pages, completions and units, under prefix=DIR
 	@$(call begin,install to $(DESTDIR)$(prefix))
+	ninja -C build/release -j $(jobs) calve_generated
 	DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(prefix)'
+	$(call finish)
+
+package: build  ## Debian packages: calve, and calve-chdb with the embedded ClickHouse
+	@$(call begin,Debian packages)
+	tools/setup package
+	ninja -C build/release -j $(jobs) calve calve_generated
+	(cd build/release && cpack >package.log 2>&1) || { cat build/release/package.log >&2; exit 1; }
+	ls -s --block-size=MB build/release/package/*.deb
 	$(call finish)
 
 clean:  ## removes build/

@@ -51,7 +51,7 @@ endif()
 # Makes a program find the Arrow libraries: beside itself after `make install`, in the build tree until then.
 function(calve_runtime target)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
-    BUILD_RPATH "\$ORIGIN;${CALVE_ARROW_LIBRARY_DIR}" INSTALL_RPATH "\$ORIGIN;\$ORIGIN/../lib")
+    BUILD_RPATH "\$ORIGIN;${CALVE_ARROW_LIBRARY_DIR}" INSTALL_RPATH "\$ORIGIN/../lib/calve")
 endfunction()
 
 function(calve_unity target)

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "calve/base/stop.h"
+#include "calve/cli/program_version.h"
 
 namespace calve::cli {
 
@@ -14,6 +15,7 @@ using RunCommand = std::function<int(StopToken& stop)>;
 
 // Each adds a subcommand to `app` and sets `run` when it is the chosen one.
 void AddOffloadCommand(CLI::App& app, RunCommand& run);
+void AddCompletionCommand(CLI::App& app, RunCommand& run);
 void AddConfigCommand(CLI::App& app, RunCommand& run);
 void AddInitCommand(CLI::App& app, RunCommand& run);
 void AddDoctorCommand(CLI::App& app, RunCommand& run);
@@ -26,7 +28,10 @@ void AddStatusCommand(CLI::App& app, RunCommand& run);
 void AddViewCommand(CLI::App& app, RunCommand& run);
 void AddVerifyCommand(CLI::App& app, RunCommand& run);
 
+// All of them, and what the program itself has.
+void AddCommands(CLI::App& app, const BuildInfo& build, RunCommand& run);
+
 // The whole program: parses the command line and runs what it names.
-int RunProgram(int argc, char** argv);
+int RunProgram(int argc, char** argv, const BuildInfo& build);
 
 }  // namespace calve::cli

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "calve/base/random.h"
@@ -9,6 +10,8 @@
 #include "calve/cli/cycle_terminal.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/served_maintenance.h"
+#include "calve/cli/service_notify.h"
+#include "calve/cli/service_observer.h"
 #include "calve/cli/session.h"
 #include "calve/config/cadence.h"
 #include "calve/config/load_config.h"
@@ -47,13 +50,15 @@ constexpr int64_t kLongestMin = 60 * kMicrosPerSecond;
 
 class Server : public schedule::ServeObserver {
  public:
-  Server(const ServeFlags& flags, config::Config config, schedule::Cadence cadence, StopToken& stop, Terminal& terminal)
+  Server(const ServeFlags& flags, config::Config config, schedule::Cadence cadence, StopToken& stop, Terminal& terminal,
+         ServiceEnvironment service)
       : flags_(flags),
         config_(std::move(config)),
         cadence_(std::move(cadence)),
         tables_(config_.schedule.retry),
         stop_(stop),
         terminal_(terminal),
+        service_(std::move(service)),
         metrics_(clock_),
         maintenance_(clock_, terminal),
         endpoints_(metrics_, maintenance_.metrics()) {
@@ -66,10 +71,15 @@ class Server : public schedule::ServeObserver {
     options.once = flags_.once;
     options.stop_limit_micros = stop_limit_micros;
     options.idle = &maintenance_;
-    schedule::SystemWaiter waiter;
+    ServiceObserver observer(*this, service_, clock_, terminal_);
+    AliveWaiter waiter(service_, [this] { terminal_.EndTable(""); });  // waits for who writes to stderr
     schedule::ServeLoop loop(
-        cadence_, options, [this](const schedule::DueCycle& due) { return Cycle(due); }, [this] { return Reload(); },
-        stop_, clock_, waiter, *this);
+        cadence_, options, [this](const schedule::DueCycle& due) { return Cycle(due); },
+        [this] {
+          service_.Reloading();
+          return Reload();
+        },
+        stop_, clock_, waiter, observer);
     terminal_.Note(
         fmt::format("serving {} of {}: {}", Count(config_.tables.size(), "table"), config_.file, cadence_.ToString()));
     const schedule::ServeOutcome outcome = loop.Run();
@@ -168,7 +178,8 @@ class Server : public schedule::ServeObserver {
     endpoints_.SetNotReady("");
     ReadWatermarks(*side.catalog, [this](const std::string& table) { return !metrics_.KnowsWatermark(table); });
     CycleTerminal told(terminal_, config_, /*dry_run=*/false);
-    serve::MeasuringReporter reporter(told, config_, metrics_);
+    ServiceReporter told_service(told, config_, service_);
+    serve::MeasuringReporter reporter(told_service, config_, metrics_);
     ARROW_ASSIGN_OR_RAISE(
         const cycle::CycleReport report,
         cycle::RunConfiguredCycle(
@@ -209,6 +220,7 @@ class Server : public schedule::ServeObserver {
 
   StopToken& stop_;
   Terminal& terminal_;
+  ServiceNotifier service_;
   const SystemClock clock_;
   serve::OffloadMetrics metrics_;
   ServedMaintenance maintenance_;
@@ -223,7 +235,8 @@ int Serve(const ServeFlags& flags, StopToken& stop) {
     ARROW_ASSIGN_OR_RAISE(const int64_t stop_limit, ParseDuration(flags.stop_limit));
     ARROW_ASSIGN_OR_RAISE(config::Config config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
     ARROW_ASSIGN_OR_RAISE(schedule::Cadence cadence, config::CadenceOf(config.schedule));
-    return Server(flags, std::move(config), std::move(cadence), stop, terminal).Serve(stop_limit);
+    ARROW_ASSIGN_OR_RAISE(ServiceEnvironment service, ReadServiceEnvironment(std::getenv, getpid()));
+    return Server(flags, std::move(config), std::move(cadence), stop, terminal, std::move(service)).Serve(stop_limit);
   }();
   if (served.ok()) return *served;
   terminal.Error(served.status());

@@ -1,8 +1,10 @@
 // Where `calve serve` waits: for a time, or to be woken.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include "calve/base/time.h"
 
@@ -22,11 +24,16 @@ class Waiter {
 // By the system's clock, so that it follows a clock that is set and a machine that slept.
 class SystemWaiter : public Waiter {
  public:
+  SystemWaiter() = default;
+  // Comes back after so long at most (kDue), by a clock that nobody sets: for who has to show up.
+  explicit SystemWaiter(int64_t longest_micros) : longest_(longest_micros) {}
+
   Reason WaitUntil(TimestampMicros time) override;
   void Wake() override;
 
  private:
   const SystemClock clock_;
+  const std::optional<std::chrono::microseconds> longest_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool woken_ = false;  // protected by mutex_

@@ -27,6 +27,16 @@ TEST(SystemWaiter, AWakeIsNotLostAndSeveralCountAsOne) {
   EXPECT_EQ(waiter.WaitUntil(0), Waiter::Reason::kDue);
 }
 
+TEST(SystemWaiter, ComesBackWhereItIsToShowUp) {
+  SystemWaiter waiter(20'000);
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(waiter.WaitUntil(kForever), Waiter::Reason::kDue);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(20));
+  waiter.Wake();
+  EXPECT_EQ(waiter.WaitUntil(kForever), Waiter::Reason::kWoken);
+  EXPECT_EQ(waiter.WaitUntil(0), Waiter::Reason::kDue);
+}
+
 TEST(SystemWaiter, IsWokenByAnotherThread) {
   SystemWaiter waiter;
   std::jthread waker([&] { waiter.Wake(); });

@@ -62,11 +62,22 @@ std::vector<std::string> ChdbLibraryCandidates(const std::string& configured, co
   std::vector<std::string> candidates;
   if (!program_directory.empty()) {
     candidates.push_back(program_directory + "/libchdb.so");
+    candidates.push_back(program_directory + "/../lib/calve/libchdb.so");  // `make install`, the package calve-chdb
     candidates.push_back(program_directory + "/../lib/libchdb.so");
     candidates.push_back(program_directory + "/../../.deps/chdb/libchdb.so");  // build/PRESET/calve
   }
   candidates.push_back("libchdb.so");
   return candidates;
+}
+
+std::string FindChdbLibrary() {
+  const char* environment = std::getenv("CALVE_CHDB_LIBRARY");
+  for (const auto& candidate : ChdbLibraryCandidates("", environment ? environment : "", ProgramDirectory())) {
+    std::error_code ignored;
+    if (candidate.find('/') == std::string::npos || !std::filesystem::exists(candidate, ignored)) continue;
+    return std::filesystem::weakly_canonical(candidate, ignored).string();
+  }
+  return "";
 }
 
 arrow::Result<ChdbLibrary> LoadChdbLibrary(const std::string& configured) {
@@ -81,10 +92,11 @@ arrow::Result<ChdbLibrary> LoadChdbLibrary(const std::string& configured) {
     const char* reason = dlerror();
     if (failure.empty() && candidate.find('/') != std::string::npos) failure = reason ? reason : "unknown reason";
   }
-  return MakeError(ErrorKind::kConfig,
-                   failure.empty() ? "a chdb: source needs libchdb.so, which is not in " + tried
-                                   : "libchdb.so does not load: " + failure,
-                   "run `make setup`, or name the file in CALVE_CHDB_LIBRARY");
+  return MakeError(
+      ErrorKind::kConfig,
+      failure.empty() ? "a chdb: source needs libchdb.so, which is not in " + tried
+                      : "libchdb.so does not load: " + failure,
+      "install the package calve-chdb (in a checkout: run `make setup`), or name the file in CALVE_CHDB_LIBRARY");
 }
 
 }  // namespace calve::source

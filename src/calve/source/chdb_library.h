@@ -31,10 +31,13 @@ struct ChdbLibrary {
 };
 
 // Where libchdb.so is looked for: `configured` alone, where it is not empty; else $CALVE_CHDB_LIBRARY alone; else
-// beside the program, in ../lib, in the .deps/chdb of the build tree's project, and last where the system's loader
-// looks.
+// beside the program, in ../lib/calve and ../lib, in the .deps/chdb of the build tree's project, and last where the
+// system's loader looks.
 std::vector<std::string> ChdbLibraryCandidates(const std::string& configured, const std::string& environment,
                                                const std::string& program_directory);
+
+// The file that would be loaded, as far as that is known without loading it; empty: none.
+std::string FindChdbLibrary();
 
 // Loads it once and never unloads it (its threads and thread-locals outlive any connection). kConfig with the places
 // that were looked at where there is none.

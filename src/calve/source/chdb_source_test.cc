@@ -342,6 +342,7 @@ TEST(ChdbLibraryTest, WhereItIsLookedFor) {
   EXPECT_EQ(ChdbLibraryCandidates("/a.so", "/b.so", "/p"), std::vector<std::string>{"/a.so"});
   EXPECT_EQ(ChdbLibraryCandidates("", "/b.so", "/p"), std::vector<std::string>{"/b.so"});
   EXPECT_EQ(ChdbLibraryCandidates("", "", "/p").front(), "/p/libchdb.so");
+  EXPECT_EQ(ChdbLibraryCandidates("", "", "/p").at(1), "/p/../lib/calve/libchdb.so") << "of an installed program";
   EXPECT_EQ(ChdbLibraryCandidates("", "", "/p").back(), "libchdb.so");
   const Status status = LoadChdbLibrary("/nonexistent/libchdb.so").status();
   EXPECT_EQ(KindOf(status), ErrorKind::kConfig);

@@ -1,0 +1,13 @@
+# Writes what PROGRAM says of itself below FOLDER: manual pages, completions.
+file(REMOVE_RECURSE ${FOLDER})
+file(MAKE_DIRECTORY ${FOLDER}/man1)
+function(write file)
+  execute_process(COMMAND ${PROGRAM} ${ARGN} OUTPUT_FILE ${FOLDER}/${file} RESULT_VARIABLE code)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "${PROGRAM} ${ARGN}: ${code}")
+  endif()
+endfunction()
+write(calve.bash completion bash)
+write(_calve completion zsh)
+write(calve.fish completion fish)
+write(stamp __manual ${FOLDER}/man1)
