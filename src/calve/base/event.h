@@ -36,6 +36,8 @@ enum class EventKind {
   kTableVerified,
   kTableRetired,
   kTableRestored,
+  kTableMaintained,
+  kMaintenanceFailed,
   kCycleStarted,
   kCycleEnded,
   kCycleFailed,
