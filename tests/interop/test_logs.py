@@ -168,7 +168,7 @@ def test_what_serve_tells(cold, hot, http_server):
     make(hot, "a", rows=3)
     with http_server(hot) as server:
         config = Configuration(hot, server.url).write("a", schedule={"every": "1s"})
-        with serving(config, "--log-format", "json") as running:
+        with serving(config, "--log-format", "json", "-v") as running:
             running.wait('"cycle_ended"')
             running.wait('"next_cycle"')
             good = config.file.read_text()
@@ -181,7 +181,9 @@ def test_what_serve_tells(cold, hot, http_server):
             running.end()
     told = events("\n".join(running.lines))
     assert [event["event"] for event in told[:2]] == ["note", "serve_started"] or told[0]["event"] == "serve_started"
-    assert len(of(told, "table_done")) == 1 and of(told, "stopping")
+    assert len(of(told, "table_done", level="info")) == 1 and of(told, "stopping")
+    (committed,) = of(told, "window_committed", rows=3)
+    assert committed["cycle"] and of(told, "query_done", run=committed["run"], purpose="read")
     cycles = [event["cycle"] for event in of(told, "cycle_ended")]
     assert len(cycles) == len(set(cycles)) and of(told, "table_done")[0]["cycle"] == cycles[0]
 
