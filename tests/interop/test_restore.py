@@ -71,7 +71,7 @@ def test_over_http(offloaded, http_server):
         told = restore(offloaded, "fresh", source=server.url)
         assert inserted(told) == ROWS and inserted(restore(offloaded, "fresh", source=server.url)) == 0
         inserts = [q for q in server.queries() if q["sql"].startswith("INSERT")]
-        assert all(q["query_id"].startswith("calve-restore-") and q["parameters"]["insert_deduplicate"] == "0" for q in inserts)
+        assert all(q["query_id"].startswith("calve-") and q["parameters"]["insert_deduplicate"] == "0" for q in inserts)
         assert server.query("SELECT count() FROM fresh") == str(ROWS)
     assert multiset(offloaded, "fresh") == multiset(offloaded, "trades")
 

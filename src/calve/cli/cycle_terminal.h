@@ -1,4 +1,4 @@
-// What a cycle over many tables shows on stderr: a bar for each table that is worked on, and a line for each that
+// What a cycle over many tables shows on stderr: a bar for each table that is worked on, and an event for each that
 // ended.
 #pragma once
 
@@ -13,8 +13,8 @@ namespace calve::cli {
 
 class CycleTerminal : public cycle::CycleReporter {
  public:
-  // Both must outlive it.
-  CycleTerminal(Terminal& terminal, const config::Config& config, bool dry_run);
+  // All must outlive it. `cycle_id`: what its events have in common.
+  CycleTerminal(Terminal& terminal, const config::Config& config, bool dry_run, const std::string& cycle_id);
 
   offload::ProgressSink& SinkOf(size_t table) override { return sinks_[table]; }
   void OnStarted(size_t table) override;
@@ -23,17 +23,24 @@ class CycleTerminal : public cycle::CycleReporter {
  private:
   class Sink : public offload::ProgressSink {
    public:
-    Sink(Terminal& terminal, std::string table) : terminal_(terminal), table_(std::move(table)) {}
-    void Update(const offload::Progress& progress) override { terminal_.UpdateTable(table_, progress); }
-    void Note(const std::string& text) override { terminal_.Note(table_ + ": " + text); }
+    Sink(const CycleTerminal& owner, const config::TableConfig& table, bool commits_later)
+        : owner_(owner), table_(table), commits_later_(commits_later) {}
+    void Update(const offload::Progress& progress) override { owner_.terminal_.UpdateTable(table_.name, progress); }
+    void Note(const std::string& text) override { Tell(Event(EventKind::kNote, table_.name + ": " + text)); }
+    void Tell(const Event& event) override;
 
    private:
-    Terminal& terminal_;
-    const std::string table_;
+    const CycleTerminal& owner_;
+    const config::TableConfig& table_;
+    const bool commits_later_;
   };
 
+  Event EventOf(const cycle::TableReport& report) const;
+
   Terminal& terminal_;
+  const config::Config& config_;
   const bool dry_run_;
+  const std::string& cycle_id_;
   std::deque<Sink> sinks_;  // by the table's number
 };
 
@@ -48,6 +55,12 @@ Json CycleJson(const cycle::CycleReport& report, bool dry_run);
 // 0 where all is done or needed nothing; 4 where some failed and others did not, 1 where all that was tried failed; 2
 // where that is for the operator's configuration alone; 128 + the signal where a stop was asked for.
 int CycleExitCode(const cycle::CycleReport& report, const StopToken& stop);
+
+// The same as an event's message, with its numbers.
+Event CycleEndedEvent(const cycle::CycleReport& report, const std::string& cycle_id);
+
+// A table's turn that is done: debug where it moved nothing but the watermark.
+Event TableDoneEvent(const offload::OffloadResult& result, const std::string& name, bool dry_run);
 
 // "9 tables: 7 done, 1 failed, 1 skipped; 4,711 rows in 2.1 s"
 std::string CycleSummary(const cycle::CycleReport& report);

@@ -2,6 +2,7 @@
 #include <exception>
 
 #include "calve/cli/command.h"
+#include "calve/cli/log_writer.h"
 
 #ifndef CALVE_BUILD_TYPE
 #define CALVE_BUILD_TYPE "unknown"
@@ -14,6 +15,7 @@ extern const char kCommitDate[];
 }  // namespace calve
 
 int main(int argc, char** argv) {
+  calve::cli::OpenStandardDescriptors();
   try {
     return calve::cli::RunProgram(argc, argv, {CALVE_VERSION, calve::kCommit, calve::kCommitDate, CALVE_BUILD_TYPE});
   } catch (const std::exception& error) {

@@ -93,14 +93,19 @@ int MaintainOne(const MaintainCommandFlags& flags, const OpenedTables& sides, co
   const SystemClock clock;
   const std::string& name = job.name.empty() ? job.ident.ToString() : job.name;
   const TimestampMicros began = clock.Now();
+  maintain::MaintenancePlan plan = job.plan;
+  plan.progress = &terminal;
   const auto report =
-      maintain::MaintainTable(*sides.target.catalog, *sides.target.file_io, clock, stop, job.ident, job.plan);
+      maintain::MaintainTable(*sides.target.catalog, *sides.target.file_io, clock, stop, job.ident, plan);
   terminal.EndProgress();
   const TimestampMicros ended = clock.Now();
   if (!job.plan.dry_run && !report.absent) {
     findings.Add([=](serve::MetricSet& set) { serve::AddMaintained(set, name, report, {began, ended}); });
   }
   if (!report.status.ok()) terminal.Error(WithContext(report.status, name));
+  if (report.status.ok()) {
+    terminal.TellResult(MaintainedEvent(name, report, static_cast<double>(ended - began) / 1e6));
+  }
   for (const std::string& note : NotesOf(report)) terminal.Warn(fmt::format("{}: {}", name, note));
   if (flags.output.json) {
     json["tables"].push_back(JobJson(job, report));

@@ -247,4 +247,11 @@ std::string MaintenanceSummary(const maintain::MaintenanceReport& report) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
+Event MaintainedEvent(const std::string& table, const maintain::MaintenanceReport& report, double seconds) {
+  const std::string summary = MaintenanceSummary(report);
+  Event event(EventKind::kTableMaintained,
+              fmt::format("{}: {} ({})", table, summary.empty() ? "nothing to do" : summary, HumanSeconds(seconds)));
+  return event.Set(EventField::kTable, table).Set(EventField::kDurationSeconds, seconds);
+}
+
 }  // namespace calve::cli

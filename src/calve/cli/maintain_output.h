@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "calve/base/event.h"
 #include "calve/cli/json_output.h"
 #include "calve/maintain/table_maintenance.h"
 
@@ -24,5 +25,7 @@ Lines MaintenanceText(const maintain::MaintenanceReport& report, const MaintainO
 std::vector<std::string> NotesOf(const maintain::MaintenanceReport& report);
 // What was done, on one line; empty: nothing was worth it.
 std::string MaintenanceSummary(const maintain::MaintenanceReport& report);
+// The same for the log.
+Event MaintainedEvent(const std::string& table, const maintain::MaintenanceReport& report, double seconds);
 
 }  // namespace calve::cli

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "calve/cli/command.h"
+#include "calve/cli/cycle_terminal.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
 #include "calve/cli/metrics_output.h"
@@ -296,8 +297,9 @@ Result<offload::OffloadResult> Execute(const OffloadFlags& flags, StopToken& sto
   ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(flags.target, clock, stop, flags.dry_run));
   std::string without;
   if (!side.journal && !side.journal_error.ok()) {
-    without = fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error));
-    terminal.Warn(without);
+    const Event event = JournalUnavailable(side.journal_error);
+    without = event.message();
+    terminal.Tell(event);
   }
   ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(flags.source, stop));
   offload::OffloadContext context{*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop, terminal};
@@ -323,6 +325,11 @@ int RunOffload(const OffloadFlags& flags, StopToken& stop) {
       PrintJson(json);
     }
     return code;
+  }
+  if (!result->held_by) {
+    Event event = TableDoneEvent(*result, flags.source_table, flags.dry_run);
+    event.Set(EventField::kTable, flags.source_table).Set(EventField::kLayer, flags.layer);
+    terminal.TellResult(event);
   }
   if (flags.output.json) {
     PrintJson(ResultJson(*result, flags.dry_run));

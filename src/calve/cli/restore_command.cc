@@ -159,9 +159,19 @@ Result<offload::RestoreResult> Execute(const RestoreFlags& flags, StopToken& sto
         fmt::format("the journal could not be opened, so that two restores into a table at once are not noticed: {}",
                     MessageOf(side.journal_error)));
   }
-  offload::RestoreContext context{*sides.source, *side.catalog, *side.file_io, side.journal.get(),
-                                  clock,         stop,          terminal};
-  return offload::RestoreTable(context, request);
+  source::RunSource source = RunOf(*sides.source, request.into, "restore", terminal);
+  offload::RestoreContext context{source, *side.catalog, *side.file_io, side.journal.get(), clock, stop, terminal};
+  auto result = offload::RestoreTable(context, request);
+  if (result.ok()) {
+    Event event(EventKind::kTableRestored,
+                fmt::format("{} -> {}: {} rows {}", result->target, result->table, HumanCount(result->rows_inserted),
+                            flags.dry_run ? "would be inserted" : "inserted"));
+    event.Set(EventField::kRun, source.run_id()).Set(EventField::kTable, result->table);
+    event.Set(EventField::kTarget, result->target).Set(EventField::kRows, result->rows_inserted);
+    event.Set(EventField::kSnapshotId, result->snapshot_id).Set(EventField::kDurationSeconds, result->seconds);
+    terminal.TellResult(event);
+  }
+  return result;
 }
 
 Json ResultJson(const offload::RestoreResult& r, const RestoreFlags& flags) {

@@ -7,6 +7,7 @@
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
 #include "calve/cli/metrics_output.h"
+#include "calve/cli/notify_output.h"
 #include "calve/cli/session.h"
 #include "calve/cli/table_choice.h"
 #include "calve/cycle/table_request.h"
@@ -242,18 +243,21 @@ void PrintResult(const offload::RetireResult& r, bool dry_run) {
 
 // One table: told, and its JSON where that is wanted. The exit code.
 int RetireOne(const RetireFlags& flags, const OpenedTables& sides, const Result<offload::RetireRequest>& request,
-              const std::string& name, FindingsFile& findings, StopToken& stop, Terminal& terminal, Json& json) {
+              const std::string& name, const config::TableConfig* table, FindingsFile& findings,
+              CommandNotices& notices, StopToken& stop, Terminal& terminal, Json& json) {
   const SystemClock clock;
   const TargetSide& side = sides.target;
+  source::RunSource source = RunOf(*sides.source, name, "retire", terminal);
   auto retire = [&]() -> Result<offload::RetireResult> {
     ARROW_RETURN_NOT_OK(request.status());
-    const offload::OffloadContext context{*sides.source, *side.catalog, *side.file_io, side.journal.get(),
-                                          clock,         stop,          terminal};
+    const offload::OffloadContext context{source, *side.catalog, *side.file_io, side.journal.get(),
+                                          clock,  stop,          terminal};
     return offload::RetireTable(context, *request);
   };
   auto result = retire();
   const bool was_stopped = !result.ok() && KindOf(result.status()) == ErrorKind::kStopped;
   if (!flags.dry_run && !was_stopped) {
+    if (table) notices.Add(ObservationsOf(*table, result, source.run_id()));
     const std::string label = sides.config ? name : source::BareTableName(name);
     findings.Add([label, result, now = clock.Now()](serve::MetricSet& set) { AddRetired(set, label, result, now); });
   }
@@ -262,6 +266,15 @@ int RetireOne(const RetireFlags& flags, const OpenedTables& sides, const Result<
   int code = ExitCodeOf(error, stop);
   if (!error.ok()) terminal.Error(WithContext(error, "retire " + name));
   if (error.ok() && result->different()) code = kExitDifference;
+  if (result.ok() && !result->held_by) {
+    Event event(EventKind::kTableRetired,
+                fmt::format("{}: {} {} parts with {} rows", name, flags.dry_run ? "would drop" : "dropped",
+                            result->dropped.size(), HumanCount(result->rows())));
+    event.Set(EventField::kRun, source.run_id()).Set(EventField::kTable, name).Set(EventField::kTarget, result->target);
+    event.Set(EventField::kParts, static_cast<int64_t>(result->dropped.size())).Set(EventField::kRows, result->rows());
+    event.Set(EventField::kBytes, result->bytes()).Set(EventField::kSnapshotId, result->snapshot_id);
+    terminal.TellResult(event.Set(EventField::kDurationSeconds, result->seconds));
+  }
   if (result.ok()) {
     json = ResultJson(*result, flags, code);
     if (!flags.output.json) PrintResult(*result, flags.dry_run);
@@ -280,13 +293,14 @@ Result<int> Execute(const RetireFlags& flags, StopToken& stop, Terminal& termina
   ARROW_ASSIGN_OR_RAISE(const OpenedTables sides, OpenTables(flags.choice, flags.source, flags.target,
                                                              /*with_source=*/true, flags.dry_run, clock, stop));
   const Status& journal = sides.target.journal_error;
-  if (!sides.target.journal && !journal.ok())
-    terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(journal)));
+  if (!sides.target.journal && !journal.ok()) terminal.Tell(JournalUnavailable(journal));
   const config::Config* config = sides.config ? &*sides.config : nullptr;
   FindingsFile findings(MetricsFileOf(flags.metrics_file, config, "retire"), serve::RetireDescriptions(), config);
+  CommandNotices notices(config, terminal);
   Json json;
   if (!sides.config) {
-    const int code = RetireOne(flags, sides, request, flags.source_table, findings, stop, terminal, json);
+    const int code =
+        RetireOne(flags, sides, request, flags.source_table, nullptr, findings, notices, stop, terminal, json);
     findings.Write(terminal);
     if (flags.output.json) PrintJson(json);
     return code;
@@ -297,7 +311,8 @@ Result<int> Execute(const RetireFlags& flags, StopToken& stop, Terminal& termina
     const config::TableConfig& table = sides.config->tables[i];
     ARROW_RETURN_NOT_OK(stop.Check());
     json = Json::object();
-    codes.Add(RetireOne(flags, sides, RequestOf(table, request), table.name, findings, stop, terminal, json));
+    codes.Add(RetireOne(flags, sides, RequestOf(table, request), table.name, &table, findings, notices, stop, terminal,
+                        json));
     Json named = {{"name", table.name}};
     named.update(json);
     all["tables"].push_back(std::move(named));

@@ -1,10 +1,12 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "calve/base/random.h"
 #include "calve/cli/command.h"
 #include "calve/cli/cycle_terminal.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/metrics_output.h"
+#include "calve/cli/notify_output.h"
 #include "calve/cli/session.h"
 #include "calve/config/cadence.h"
 #include "calve/config/load_config.h"
@@ -34,8 +36,8 @@ struct RunFlags {
   bool dry_run = false;
 };
 
-Result<cycle::CycleReport> Cycle(const RunFlags& flags, const config::Config& config, StopToken& stop,
-                                 Terminal& terminal) {
+Result<cycle::CycleReport> Cycle(const RunFlags& flags, const config::Config& config, const std::string& cycle_id,
+                                 StopToken& stop, Terminal& terminal) {
   cycle::CycleOptions options;
   ARROW_ASSIGN_OR_RAISE(options.tables, cycle::ChooseTables(config, flags.tables));
   if (!flags.until.empty()) {
@@ -44,19 +46,19 @@ Result<cycle::CycleReport> Cycle(const RunFlags& flags, const config::Config& co
   options.dry_run = flags.dry_run;
   SystemClock clock;
   ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(config, clock, stop, flags.dry_run));
-  if (!side.journal && !side.journal_error.ok()) {
-    terminal.Warn(fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
-  }
+  if (!side.journal && !side.journal_error.ok()) terminal.Tell(JournalUnavailable(side.journal_error));
   ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(config.source, stop));
-  CycleTerminal reporter(terminal, config, flags.dry_run);
+  CycleTerminal reporter(terminal, config, flags.dry_run, cycle_id);
   return cycle::RunConfiguredCycle(config, options,
                                    {*source, *side.catalog, *side.file_io, side.journal.get(), clock, stop}, reporter);
 }
 
-Result<cycle::CycleReport> Execute(const RunFlags& flags, StopToken& stop, Terminal& terminal) {
+Result<cycle::CycleReport> Execute(const RunFlags& flags, const std::string& cycle_id, StopToken& stop,
+                                   Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(const config::Config config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
-  auto report = Cycle(flags, config, stop, terminal);
+  auto report = Cycle(flags, config, cycle_id, stop, terminal);
   if (flags.dry_run) return report;
+  NotifyOfCycle(config, report, cycle_id, terminal);
   ARROW_ASSIGN_OR_RAISE(const schedule::Cadence cadence, config::CadenceOf(config.schedule));
   WriteCycleMetrics(MetricsFileOf(flags.metrics_file, &config, "run"), serve::MeasuredTablesOf(config),
                     config::LongestIntervalMicros(cadence, SystemClock().Now()), report, terminal);
@@ -65,15 +67,17 @@ Result<cycle::CycleReport> Execute(const RunFlags& flags, StopToken& stop, Termi
 
 int Run(const RunFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.output));
-  auto report = Execute(flags, stop, terminal);
+  const std::string cycle_id = RandomUuid();
+  auto report = Execute(flags, cycle_id, stop, terminal);
   terminal.EndProgress();
   if (!report.ok()) {
-    terminal.Error(report.status());
+    terminal.Tell(Event::Of(EventKind::kCycleFailed, report.status()).Set(EventField::kCycle, cycle_id));
     const int code = ExitCodeOf(report.status(), stop);
     if (flags.output.json) PrintJson({{"error", ErrorJson(report.status())}, {"exit_code", code}});
     return code;
   }
   const int code = CycleExitCode(*report, stop);
+  terminal.TellResult(CycleEndedEvent(*report, cycle_id));
   if (flags.output.json) {
     Json json = CycleJson(*report, flags.dry_run);
     json["exit_code"] = code;

@@ -9,6 +9,7 @@
 #include "calve/cli/command.h"
 #include "calve/cli/cycle_terminal.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/notify_output.h"
 #include "calve/cli/served_maintenance.h"
 #include "calve/cli/service_notify.h"
 #include "calve/cli/service_observer.h"
@@ -45,6 +46,9 @@ struct ServeFlags {
   bool once = false;
 };
 
+// What is still to be told at the end has so long.
+constexpr int64_t kNotifyEndMs = 3'000;
+
 // A table goes on for so long at least before others have their turn.
 constexpr int64_t kLongestMin = 60 * kMicrosPerSecond;
 
@@ -63,6 +67,7 @@ class Server : public schedule::ServeObserver {
         maintenance_(clock_, terminal),
         endpoints_(metrics_, maintenance_.metrics()) {
     Measure();
+    notifier_ = MakeNotifier(config_, /*is_served=*/!flags_.once, clock_, terminal_);
   }
 
   Result<int> Serve(int64_t stop_limit_micros) {
@@ -80,12 +85,15 @@ class Server : public schedule::ServeObserver {
           return Reload();
         },
         stop_, clock_, waiter, observer);
-    terminal_.Note(
-        fmt::format("serving {} of {}: {}", Count(config_.tables.size(), "table"), config_.file, cadence_.ToString()));
+    TellTables(EventKind::kServeStarted, fmt::format("serving {} of {}: {}", Count(config_.tables.size(), "table"),
+                                                     config_.file, cadence_.ToString()));
     const schedule::ServeOutcome outcome = loop.Run();
     terminal_.EndProgress();
+    if (notifier_) notifier_->Finish(kNotifyEndMs);
     if (outcome.end == schedule::ServeEnd::kDidNotStop) {
-      terminal_.Warn("what runs did not end in time and is given up; the next cycle finds out what was committed");
+      terminal_.Tell(
+          Event(EventKind::kCycleGivenUp,
+                "what runs did not end in time and is given up; the next cycle finds out what was committed"));
       std::fflush(nullptr);
       _exit(128 + stop_.signal());
     }
@@ -94,35 +102,48 @@ class Server : public schedule::ServeObserver {
   }
 
   void OnWaiting(const schedule::DueCycle& next) override {
-    terminal_.Note(fmt::format("next cycle at {} ({})", FormatTimestamp(next.at), CycleCauseName(next.cause)));
+    Event event(EventKind::kNextCycle,
+                fmt::format("next cycle at {} ({})", FormatTimestamp(next.at), CycleCauseName(next.cause)));
+    event.SetTime(EventField::kAt, next.at);
+    terminal_.Tell(event.Set(EventField::kCause, std::string(CycleCauseName(next.cause))));
   }
   void OnCycleStarted(const schedule::DueCycle& cycle) override {
     const std::string more = cycle.stands_for > 1 ? fmt::format(", for {} times that passed", cycle.stands_for) : "";
-    terminal_.Note(fmt::format("cycle begins ({}{})", CycleCauseName(cycle.cause), more));
+    Event event(EventKind::kCycleStarted, fmt::format("cycle begins ({}{})", CycleCauseName(cycle.cause), more));
+    terminal_.Tell(event.Set(EventField::kCause, std::string(CycleCauseName(cycle.cause))));
   }
   void OnCycleFinished(const schedule::DueCycle&, const Result<schedule::CycleReport>& report) override {
     terminal_.EndProgress();
     if (report.ok()) return;
+    if (notifier_) notifier_->Observe(ObservationsOf(config_, report.status(), cycle_id_));
     metrics_.OnCycleFailed(report.status());
     endpoints_.SetNotReady(fmt::format("the last cycle failed as a whole: {}", ErrorKindName(KindOf(report.status()))));
-    terminal_.Error(WithContext(report.status(), "the cycle failed as a whole"));
+    const Status error = WithContext(report.status(), "the cycle failed as a whole");
+    terminal_.Tell(Event::Of(EventKind::kCycleFailed, error).Set(EventField::kCycle, cycle_id_));
   }
   void OnReloaded(const schedule::Cadence& cadence) override {
-    terminal_.Note(
-        fmt::format("read {} again: {}, {}", config_.file, Count(config_.tables.size(), "table"), cadence.ToString()));
+    TellTables(EventKind::kConfigReloaded, fmt::format("read {} again: {}, {}", config_.file,
+                                                       Count(config_.tables.size(), "table"), cadence.ToString()));
   }
   void OnReloadFailed(const Status& status) override {
-    terminal_.Error(WithContext(status, "the configuration was not read again, the old one stays in force"));
+    terminal_.Tell(Event::Of(EventKind::kConfigNotReloaded,
+                             WithContext(status, "the configuration was not read again, the old one stays in force")));
   }
   void OnStopping(std::optional<TimestampMicros> limit) override {
     endpoints_.SetNotReady("stopping");
-    terminal_.Note(limit ? fmt::format("stopping; the cycle that runs has until {}", FormatTimestamp(*limit))
-                         : std::string("stopping"));
+    terminal_.Tell(Event(EventKind::kStopping,
+                         limit ? fmt::format("stopping; the cycle that runs has until {}", FormatTimestamp(*limit))
+                               : std::string("stopping")));
   }
 
  private:
   static std::string Count(size_t number, const char* noun) {
     return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+  }
+
+  void TellTables(EventKind kind, std::string message) {
+    terminal_.Tell(
+        Event(kind, std::move(message)).Set(EventField::kTables, static_cast<int64_t>(config_.tables.size())));
   }
 
   // Null: nobody is to be answered.
@@ -166,18 +187,18 @@ class Server : public schedule::ServeObserver {
   // Everything is opened for the cycle: a journal that is back is used again, a password that changed is read.
   Result<schedule::CycleReport> Cycle(const schedule::DueCycle& due) {
     metrics_.OnCycleStarted();
+    cycle_id_ = RandomUuid();
     const TimestampMicros now = clock_.Now();
     cycle::CycleOptions options = tables_.OptionsFor(config_, due.cause, now);
     options.longest_micros = std::max(kLongestMin, cadence_.NextAfter(now) - now);
     ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(config_, clock_, stop_, /*read_only=*/false));
     if (!side.journal) {
-      terminal_.Warn(
-          fmt::format("the journal could not be opened, going on without: {}", MessageOf(side.journal_error)));
+      terminal_.Tell(JournalUnavailable(side.journal_error).Set(EventField::kCycle, cycle_id_));
     }
     ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(config_.source, stop_));
     endpoints_.SetNotReady("");
     ReadWatermarks(*side.catalog, [this](const std::string& table) { return !metrics_.KnowsWatermark(table); });
-    CycleTerminal told(terminal_, config_, /*dry_run=*/false);
+    CycleTerminal told(terminal_, config_, /*dry_run=*/false, cycle_id_);
     ServiceReporter told_service(told, config_, service_);
     serve::MeasuringReporter reporter(told_service, config_, metrics_);
     ARROW_ASSIGN_OR_RAISE(
@@ -185,13 +206,14 @@ class Server : public schedule::ServeObserver {
         cycle::RunConfiguredCycle(
             config_, options, {*source, *side.catalog, *side.file_io, side.journal.get(), clock_, stop_}, reporter));
     metrics_.OnCycleEnded(report);
+    if (notifier_) notifier_->Observe(ObservationsOf(config_, report, cycle_id_));
     ReadWatermarks(*side.catalog, [&](const std::string& table) {
       const auto found = std::ranges::find(report.tables, table, &cycle::TableReport::name);
       return found == report.tables.end() || found->outcome.state != schedule::TableState::kDone;
     });
     exit_code_ = CycleExitCode(report, stop_);
     terminal_.EndProgress();
-    terminal_.Note("cycle ended: " + CycleSummary(report));
+    terminal_.Tell(CycleEndedEvent(report, cycle_id_));
     if (flags_.output.json) {
       PrintJson(CycleJson(report, /*dry_run=*/false));
       std::fflush(stdout);
@@ -207,6 +229,7 @@ class Server : public schedule::ServeObserver {
     config_ = std::move(config);
     cadence_ = cadence;
     Measure();
+    notifier_ = MakeNotifier(config_, /*is_served=*/!flags_.once, clock_, terminal_);
     tables_.Forget(config_.schedule.retry);
     return cadence;
   }
@@ -216,6 +239,7 @@ class Server : public schedule::ServeObserver {
   config::Config config_;
   schedule::Cadence cadence_;
   cycle::ServedTables tables_;
+  std::string cycle_id_;  // of the cycle that runs or ran last
   int exit_code_ = kExitDone;
 
   StopToken& stop_;
@@ -225,6 +249,7 @@ class Server : public schedule::ServeObserver {
   serve::OffloadMetrics metrics_;
   ServedMaintenance maintenance_;
   serve::Endpoints endpoints_;
+  std::unique_ptr<notify::Notifier> notifier_;  // null: nobody is to be told. Last, for it uses what stands above
 };
 
 int Serve(const ServeFlags& flags, StopToken& stop) {

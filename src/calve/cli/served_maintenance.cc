@@ -76,12 +76,14 @@ bool ServedMaintenance::MaintainNext(const StopToken& stop) {
 
 void ServedMaintenance::Told(const std::string& table, const maintain::MaintenanceReport& report, double seconds) {
   const std::string summary = MaintenanceSummary(report);
-  if (!summary.empty()) terminal_.Note(fmt::format("{}: {} ({})", table, summary, HumanSeconds(seconds)));
+  if (!summary.empty()) terminal_.Tell(MaintainedEvent(table, report, seconds));
   if (KindOf(report.status) == ErrorKind::kStopped) return;
   // Once: what a table refuses it refuses every time.
   const std::string error = report.status.ok() ? "" : MessageOf(report.status);
   if (!error.empty() && last_error_[table] != error) {
-    terminal_.Error(WithContext(report.status, fmt::format("maintenance of {}", table)));
+    Event event =
+        Event::Of(EventKind::kMaintenanceFailed, WithContext(report.status, fmt::format("maintenance of {}", table)));
+    terminal_.Tell(event.Set(EventField::kTable, table));
   }
   last_error_[table] = error;
 }

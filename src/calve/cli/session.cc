@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "calve/base/random.h"
 #include "calve/base/small_file.h"
 #include "calve/cli/rest_flags.h"
 #include "calve/storage/location.h"
@@ -179,6 +180,18 @@ void AddOutputFlags(CLI::App& command, OutputFlags& flags) {
       ->group(group);
   command.add_flag("-q,--quiet", flags.quiet, "errors only")->group(group);
   command.add_flag("-v,--verbose", flags.verbose, "say more")->group(group);
+}
+
+source::RunSource RunOf(source::Source& source, const std::string& table, const char* purpose, Terminal& terminal) {
+  source::RunSource run(source, table, [&terminal](const Event& event) { terminal.Tell(event); });
+  run.Begin(RandomUuid(), purpose);
+  return run;
+}
+
+Event JournalUnavailable(const Status& error) {
+  Event event = Event::Of(EventKind::kJournalUnavailable, error);
+  event.SetMessage(fmt::format("the journal could not be opened, going on without: {}", MessageOf(error)));
+  return event;
 }
 
 void AddConfigFlag(CLI::App& command, std::string& file) {

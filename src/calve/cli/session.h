@@ -12,7 +12,7 @@
 #include "calve/cli/terminal.h"
 #include "calve/config/config.h"
 #include "calve/journal/journal.h"
-#include "calve/source/source.h"
+#include "calve/source/run_source.h"
 #include "calve/storage/file_io.h"
 
 namespace calve::cli {
@@ -87,6 +87,10 @@ Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, 
 // Of a configuration: its catalog, store and state.
 Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clock, const StopToken& stop,
                                   bool read_only);
+// The source for one run of a command's: its queries carry an id of their own, and -v tells of them.
+source::RunSource RunOf(source::Source& source, const std::string& table, const char* purpose, Terminal& terminal);
+// "the journal could not be opened, going on without: …"
+Event JournalUnavailable(const Status& error);
 // What the commands that work by the configuration file say: --config.
 void AddConfigFlag(CLI::App& command, std::string& file);
 

@@ -1,12 +1,19 @@
-#include <cstdio>
-#include <nlohmann/json.hpp>
+#include <unistd.h>
 
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "calve/cli/columns.h"
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
-#include "calve/cli/json_output.h"
 #include "calve/cli/session.h"
+#include "calve/cli/status_table.h"
+#include "calve/cli/watch_screen.h"
+#include "calve/config/cadence.h"
 #include "calve/config/load_config.h"
-#include "calve/offload/watermark.h"
+#include "calve/source/introspection.h"
 
 namespace calve::cli {
 namespace {
@@ -15,28 +22,25 @@ constexpr const char* kStatusFooter = R"(Examples:
   calve status --warehouse file:///srv/cold
   calve status --warehouse file:///srv/cold --target-table cold.bronze_trades --json
   calve status --config calve.yaml
+  calve status --config calve.yaml --watch      again every 5 seconds, until Ctrl-C; --watch 1m: every minute
   calve status --warehouse file:///srv/cold --state postgresql://reader@db/platform
 
-Watermark, rows, files and bytes come from the tables themselves; only the last run is the journal's.)";
+Watermark, rows, files and bytes come from the tables themselves; only the last run is the journal's.
+STATE is fresh, behind or stale (by the limits of the alerts), running, failed (with the number of failures in a row), empty or
+error. In a narrow terminal columns are shortened and left out; where stdout is none, all are there. --watch where stdout is no
+terminal, or with --json, prints one after the other.)";
 
 struct StatusFlags {
   TargetFlags target;
   OutputFlags output;
   std::vector<std::string> tables;
   std::string config;
+  std::string watch;  // how often; empty: once
 };
 
-struct TableStatus {
-  std::string table;
-  std::optional<offload::Watermark> watermark;
-  std::optional<int64_t> snapshot_id;
-  std::string rows, files, bytes;  // of the tip's summary; empty where it does not say
-  size_t snapshots = 0;
-  std::optional<journal::RunRecord> last_run;
-  Status error;
-};
+constexpr int64_t kWatchEveryMin = kMicrosPerSecond / 5;
 
-std::string SummaryOf(const iceberg::Snapshot* snapshot, const char* key) {
+std::string SummaryValue(const iceberg::Snapshot* snapshot, const char* key) {
   if (!snapshot) return "0";
   auto found = snapshot->summary.find(key);
   return std::string(found == snapshot->summary.end() ? "" : found->second);
@@ -50,9 +54,9 @@ TableStatus Look(TargetSide& side, const catalog::TableIdent& ident) {
   if (!loaded.ok()) return status;
   const iceberg::Snapshot* tip = loaded->metadata.CurrentSnapshot();
   if (tip) status.snapshot_id = tip->snapshot_id;
-  status.rows = SummaryOf(tip, "total-records");
-  status.files = SummaryOf(tip, "total-data-files");
-  status.bytes = SummaryOf(tip, "total-files-size");
+  status.rows = SummaryValue(tip, "total-records");
+  status.files = SummaryValue(tip, "total-data-files");
+  status.bytes = SummaryValue(tip, "total-files-size");
   status.snapshots = loaded->metadata.snapshots.size();
   auto watermark = offload::ReadWatermark(loaded->metadata);
   status.error = watermark.status();
@@ -60,6 +64,12 @@ TableStatus Look(TargetSide& side, const catalog::TableIdent& ident) {
   if (side.journal) {
     auto runs = side.journal->LastRuns(status.table, 1);
     if (runs.ok() && !runs->empty()) status.last_run = runs->front();
+    if (status.last_run) status.layer = status.last_run->layer;
+    // A failure outside of a run (its source is away) is told in the mirror alone.
+    const std::string source = status.watermark ? offload::SourceTableOf(status.watermark->stamp.source) : "";
+    const auto row = source.empty() ? Result<std::optional<journal::WatermarkRow>>(std::nullopt)
+                                    : side.journal->ReadWatermark(source::BareTableName(source));
+    if (row.ok() && *row && (*row)->status == "failed") status.failures = (*row)->failure_count;
   }
   return status;
 }
@@ -79,97 +89,51 @@ Result<std::vector<catalog::TableIdent>> Tables(TargetSide& side, const StatusFl
   return idents;
 }
 
-Json NumberOrNull(const std::string& text) {
-  int64_t value = 0;
-  return std::sscanf(text.c_str(), "%ld", &value) == 1 ? Json(value) : Json(nullptr);
-}
-
-Json StatusJson(const TableStatus& s, TimestampMicros now) {
-  Json json;
-  json["table"] = s.table;
-  json["watermark"] = s.watermark ? Json(FormatTimestamp(s.watermark->stamp.window_to)) : Json(nullptr);
-  json["lag_seconds"] =
-      s.watermark ? Json(static_cast<double>(now - s.watermark->stamp.window_to) / 1e6) : Json(nullptr);
-  json["source"] = s.watermark ? Json(offload::SourceTableOf(s.watermark->stamp.source)) : Json(nullptr);
-  json["snapshot_id"] = s.snapshot_id ? Json(*s.snapshot_id) : Json(nullptr);
-  json["snapshots"] = s.snapshots;
-  json["rows"] = NumberOrNull(s.rows);
-  json["files"] = NumberOrNull(s.files);
-  json["bytes"] = NumberOrNull(s.bytes);
-  json["last_run"] = nullptr;
-  if (s.last_run) {
-    const journal::RunRecord& r = *s.last_run;
-    json["last_run"] = {{"run_id", r.run_id},
-                        {"status", r.status},
-                        {"started_at", FormatTimestamp(r.started_at)},
-                        {"finished_at", r.finished_at ? Json(FormatTimestamp(*r.finished_at)) : Json(nullptr)},
-                        {"rows", r.rows},
-                        {"error", r.error}};
+// What a configuration says of its tables beside their targets.
+void Complete(const config::Config& config, std::vector<TableStatus>& tables) {
+  const auto cadence = config::CadenceOf(config.schedule);
+  for (size_t i = 0; i < tables.size() && i < config.tables.size(); ++i) {
+    const config::TableConfig& table = config.tables[i];
+    tables[i].layer = table.layer;
+    tables[i].delay_micros = table.buffer_micros + table.cursor.covers_micros;
+    if (cadence.ok()) tables[i].interval_micros = config::LongestIntervalMicros(*cadence, SystemClock().Now());
   }
-  if (!s.error.ok()) json["error"] = {{"message", MessageOf(s.error)}, {"remedy", RemedyOf(s.error)}};
-  return json;
-}
-
-void PrintTable(const std::vector<TableStatus>& tables, TimestampMicros now) {
-  std::vector<std::vector<std::string>> rows = {
-      {"TABLE", "WATERMARK", "LAG", "ROWS", "FILES", "BYTES", "SNAPSHOTS", "LAST RUN"}};
-  for (const TableStatus& s : tables) {
-    auto count = [](const std::string& text) {
-      return text.empty() ? std::string("?") : HumanCount(std::atoll(text.c_str()));
-    };
-    std::string run = s.last_run ? fmt::format("{} {}", s.last_run->status,
-                                               FormatTimestamp(s.last_run->started_at).substr(0, 19) + "Z")
-                                 : "-";
-    rows.push_back({s.table, s.watermark ? FormatTimestamp(s.watermark->stamp.window_to) : "-",
-                    s.watermark ? HumanSeconds(static_cast<double>(now - s.watermark->stamp.window_to) / 1e6) : "-",
-                    count(s.rows), count(s.files), s.bytes.empty() ? "?" : HumanBytes(std::atoll(s.bytes.c_str())),
-                    std::to_string(s.snapshots), run});
-  }
-  std::vector<size_t> widths(rows[0].size());
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      bool number = i >= 2 && i <= 6;
-      line += number ? fmt::format("{:>{}}  ", row[i], widths[i]) : fmt::format("{:<{}}  ", row[i], widths[i]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    std::printf("%s\n", line.c_str());
-  }
-}
-
-// With the targets of a configuration as the tables to show, where one is named.
-Result<TargetSide> Open(const StatusFlags& flags, const Clock& clock, const StopToken& stop,
-                        std::vector<catalog::TableIdent>& idents) {
-  if (flags.config.empty()) {
-    if (flags.target.warehouse.empty() && !catalog::IsRestCatalog(flags.target.catalog)) {
-      return MakeError(ErrorKind::kConfig, "--warehouse is missing", "calve status --help has examples.");
-    }
-    return OpenTargetSide(flags.target, clock, stop, /*read_only=*/true);
-  }
-  ARROW_ASSIGN_OR_RAISE(const auto config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
-  for (const config::TableConfig& table : config.tables) idents.push_back(table.target);
-  return OpenTargetSide(config, clock, stop, /*read_only=*/true);
 }
 
 Result<std::vector<TableStatus>> Collect(const StatusFlags& flags, const StopToken& stop, Terminal& terminal) {
   SystemClock clock;
+  std::optional<config::Config> config;
   std::vector<catalog::TableIdent> idents;
-  ARROW_ASSIGN_OR_RAISE(TargetSide side, Open(flags, clock, stop, idents));
-  if (!side.journal && !side.journal_error.ok())
+  if (!flags.config.empty()) {
+    ARROW_ASSIGN_OR_RAISE(config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
+    for (const config::TableConfig& table : config->tables) idents.push_back(table.target);
+  } else if (flags.target.warehouse.empty() && !catalog::IsRestCatalog(flags.target.catalog)) {
+    return MakeError(ErrorKind::kConfig, "--warehouse is missing", "calve status --help has examples.");
+  }
+  ARROW_ASSIGN_OR_RAISE(TargetSide side, config ? OpenTargetSide(*config, clock, stop, /*read_only=*/true)
+                                                : OpenTargetSide(flags.target, clock, stop, /*read_only=*/true));
+  if (!side.journal && !side.journal_error.ok()) {
     terminal.Warn(fmt::format("the journal could not be opened: {}", MessageOf(side.journal_error)));
-  if (idents.empty() || !flags.tables.empty()) {
+  }
+  const bool is_configured = !idents.empty() && flags.tables.empty();
+  if (!is_configured) {
     ARROW_ASSIGN_OR_RAISE(idents, Tables(side, flags));
   }
   std::vector<TableStatus> tables;
   for (const auto& ident : idents) tables.push_back(Look(side, ident));
+  if (is_configured) Complete(*config, tables);
   return tables;
 }
 
-int RunStatus(const StatusFlags& flags, StopToken& stop) {
-  Terminal terminal(TerminalOptionsOf(flags.output));
+std::string AsJson(const std::vector<TableStatus>& tables, TimestampMicros now) {
+  Json json;
+  json["tables"] = Json::array();
+  for (const TableStatus& s : tables) json["tables"].push_back(StatusJson(s, now));
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// Once: printed. The exit code.
+int ShowOnce(const StatusFlags& flags, StopToken& stop, Terminal& terminal) {
   auto tables = Collect(flags, stop, terminal);
   if (!tables.ok()) {
     terminal.Error(tables.status());
@@ -183,14 +147,83 @@ int RunStatus(const StatusFlags& flags, StopToken& stop) {
     code = tables->size() == 1 ? ExitCodeOf(s.error, stop) : kExitSomeFailed;
   }
   if (flags.output.json) {
-    Json json;
-    json["tables"] = Json::array();
-    for (const TableStatus& s : *tables) json["tables"].push_back(StatusJson(s, now));
-    PrintJson(json);
+    std::printf("%s\n", AsJson(*tables, now).c_str());
   } else {
-    PrintTable(*tables, now);
+    StatusTableOptions options;
+    if (isatty(STDOUT_FILENO) != 0) options.width = SizeOf(STDOUT_FILENO, {80, 24}).columns;
+    options.color = MayColor(STDOUT_FILENO);
+    for (const std::string& line : StatusLines(*tables, now, options)) std::printf("%s\n", line.c_str());
   }
+  std::fflush(stdout);
   return code;
+}
+
+// The screen's lines at this moment: what cannot be read now may be there the next time.
+std::vector<std::string> ScreenLines(const StatusFlags& flags, const std::string& every, StopToken& stop,
+                                     Terminal& silent) {
+  const size_t width = SizeOf(STDOUT_FILENO, {80, 24}).columns;
+  auto tables = Collect(flags, stop, silent);
+  const TimestampMicros now = SystemClock().Now();
+  std::vector<std::string> lines = {
+      Fitted(fmt::format("calve status  {}Z  every {}, Ctrl-C ends", FormatTimestamp(now).substr(0, 19), every), width),
+      ""};
+  const auto tell = [&](const Status& error) {
+    lines.push_back(Fitted("error: " + Neutralised(MessageOf(error)), width));
+    if (!RemedyOf(error).empty()) lines.push_back(Fitted("  remedy: " + Neutralised(RemedyOf(error)), width));
+  };
+  if (!tables.ok()) {
+    tell(tables.status());
+    return lines;
+  }
+  for (std::string& line : StatusLines(*tables, now, {width, MayColor(STDOUT_FILENO)}))
+    lines.push_back(std::move(line));
+  for (const TableStatus& s : *tables) {
+    if (!s.error.ok()) tell(WithContext(s.error, s.table));
+  }
+  return lines;
+}
+
+// Again and again until it is told to stop.
+Result<int> Watch(const StatusFlags& flags, StopToken& stop, Terminal& terminal) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t every, ParseDuration(flags.watch));
+  if (every < kWatchEveryMin) {
+    return MakeError(ErrorKind::kConfig, fmt::format("--watch {} is too often", flags.watch), "Say 200ms or more.");
+  }
+  std::optional<WatchScreen> screen;
+  const bool draws = !flags.output.json && MayRedraw(STDOUT_FILENO);
+  if (draws) screen.emplace(stop);
+  TerminalOptions quiet = TerminalOptionsOf(flags.output);
+  quiet.verbosity = Verbosity::kNone;
+  Terminal silent(quiet);
+  std::vector<std::string> lines;
+  const auto goes_on = [&] { return !stop.stopped() && !(screen && screen->hung_up()); };
+  while (goes_on()) {
+    const auto next = std::chrono::steady_clock::now() + std::chrono::microseconds(every);
+    if (draws) {
+      lines = ScreenLines(flags, flags.watch, stop, silent);
+      screen->Show(lines);
+    } else {
+      ShowOnce(flags, stop, terminal);
+      if (!flags.output.json) std::printf("\n");
+      std::fflush(stdout);
+      if (std::ferror(stdout) != 0) return static_cast<int>(kExitFailed);  // nobody reads any more
+    }
+    while (goes_on() && std::chrono::steady_clock::now() < next) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+  const bool hung_up = screen && screen->hung_up();
+  screen.reset();
+  return hung_up ? 128 + SIGHUP : ExitCodeOf(stop.Check(), stop);
+}
+
+int RunStatus(const StatusFlags& flags, StopToken& stop) {
+  Terminal terminal(TerminalOptionsOf(flags.output));
+  if (flags.watch.empty()) return ShowOnce(flags, stop, terminal);
+  auto watched = Watch(flags, stop, terminal);
+  if (watched.ok()) return *watched;
+  terminal.Error(watched.status());
+  return ExitCodeOf(watched.status(), stop);
 }
 
 }  // namespace
@@ -200,6 +233,13 @@ void AddStatusCommand(CLI::App& app, RunCommand& run) {
   CLI::App* command = app.add_subcommand("status", "Watermark, lag, last run, rows, files and bytes of each table");
   command->add_option("--target-table", flags->tables, "this table only; repeatable");
   command->add_option("--config", flags->config, "the tables of this configuration file, in its order");
+  command
+      ->add_option_function<std::string>(
+          "--watch", [flags](const std::string& every) { flags->watch = every.empty() ? "5s" : every; },
+          "show it again and again: every 5s, or as often as it says")
+      ->expected(0, 1)
+      ->type_name("[EVERY]")
+      ->trigger_on_parse();
   AddTargetFlags(*command, flags->target);
   command->get_option("--warehouse")->required(false);
   AddOutputFlags(*command, flags->output);

@@ -4,6 +4,7 @@
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/metrics_output.h"
+#include "calve/cli/notify_output.h"
 #include "calve/cli/session.h"
 #include "calve/cli/table_choice.h"
 #include "calve/cli/verify_report.h"
@@ -192,12 +193,11 @@ offload::VerifyRequest RequestOf(const config::TableConfig& table, offload::Veri
   return request;
 }
 
-Result<Outcome> Verify(const VerifyFlags& flags, const OpenedTables& sides, const offload::VerifyRequest& request,
-                       const Clock& clock, StopToken& stop, Terminal& terminal) {
+Result<Outcome> Verify(const VerifyFlags& flags, const OpenedTables& sides, source::Source* source,
+                       const offload::VerifyRequest& request, const Clock& clock, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(int64_t lease, ParseDuration(flags.lease));
   const TargetSide& side = sides.target;
-  offload::VerifyContext context{sides.source.get(), *side.catalog,     *side.file_io, clock, stop,
-                                 terminal,           side.journal.get()};
+  offload::VerifyContext context{source, *side.catalog, *side.file_io, clock, stop, terminal, side.journal.get()};
   Outcome outcome;
   if (flags.repair) {
     ARROW_ASSIGN_OR_RAISE(outcome.repair, offload::RepairTable(context, request, lease));
@@ -209,12 +209,21 @@ Result<Outcome> Verify(const VerifyFlags& flags, const OpenedTables& sides, cons
   return outcome;
 }
 
+// Where what was found is left for others.
+struct Findings {
+  FindingsFile file;
+  CommandNotices notices;
+};
+
 // One table: told, and its JSON where that is wanted. The exit code.
 int VerifyOne(const VerifyFlags& flags, const OpenedTables& sides, const offload::VerifyRequest& request,
-              const std::string& name, FindingsFile& findings, StopToken& stop, Terminal& terminal, Json& json) {
+              const std::string& name, const config::TableConfig* table, Findings& findings, StopToken& stop,
+              Terminal& terminal, Json& json) {
   const SystemClock clock;
   const VerifyWords words{request.timestamp_column.empty() ? "" : flags.bucket, flags.cold_only};
-  auto result = Verify(flags, sides, request, clock, stop, terminal);
+  std::optional<source::RunSource> source;
+  if (sides.source) source.emplace(RunOf(*sides.source, name, "verify", terminal));
+  auto result = Verify(flags, sides, source ? &*source : nullptr, request, clock, stop, terminal);
   terminal.EndProgress();
   int code = ExitCodeOf(result.status(), stop);
   if (!result.ok()) {
@@ -223,7 +232,12 @@ int VerifyOne(const VerifyFlags& flags, const OpenedTables& sides, const offload
     return code;
   }
   if (!result->result.equal()) code = kExitDifference;
-  findings.Add([name, found = result->result, now = clock.Now()](serve::MetricSet& set) {
+  if (table) {
+    const bool is_whole = !request.from && !request.to && request.sample >= 1;
+    findings.notices.Add(ObservationsOf(*table, result->result, is_whole, source ? source->run_id() : ""));
+  }
+  terminal.TellResult(VerifiedEvent(result->result, name, source ? source->run_id() : ""));
+  findings.file.Add([name, found = result->result, now = clock.Now()](serve::MetricSet& set) {
     serve::AddVerified(set, name, found, now);
   });
   if (flags.output.json) {
@@ -238,14 +252,14 @@ int VerifyOne(const VerifyFlags& flags, const OpenedTables& sides, const offload
 
 // Every table of the configuration.
 Result<int> VerifyAll(const VerifyFlags& flags, const OpenedTables& sides, const offload::VerifyRequest& range,
-                      FindingsFile& findings, StopToken& stop, Terminal& terminal) {
+                      Findings& findings, StopToken& stop, Terminal& terminal) {
   Json json = {{"equal", true}, {"tables", Json::array()}};
   ExitCodes codes;
   for (size_t i : sides.chosen) {
     const config::TableConfig& table = sides.config->tables[i];
     ARROW_RETURN_NOT_OK(stop.Check());
     Json told = Json::object();
-    codes.Add(VerifyOne(flags, sides, RequestOf(table, range), table.name, findings, stop, terminal, told));
+    codes.Add(VerifyOne(flags, sides, RequestOf(table, range), table.name, &table, findings, stop, terminal, told));
     Json named = {{"name", table.name}};
     named.update(told);
     json["tables"].push_back(std::move(named));
@@ -268,16 +282,17 @@ Result<int> Execute(const VerifyFlags& flags, StopToken& stop, Terminal& termina
                         OpenTables(flags.choice, flags.source, flags.target, /*with_source=*/!flags.cold_only,
                                    /*read_only=*/!flags.repair, clock, stop));
   const config::Config* config = sides.config ? &*sides.config : nullptr;
-  FindingsFile findings(MetricsFileOf(flags.metrics_file, config, "verify"), serve::VerifyDescriptions(), config);
+  Findings findings{{MetricsFileOf(flags.metrics_file, config, "verify"), serve::VerifyDescriptions(), config},
+                    {config, terminal}};
   if (config) {
     auto code = VerifyAll(flags, sides, request, findings, stop, terminal);
-    findings.Write(terminal);
+    findings.file.Write(terminal);
     return code;
   }
   Json json;
   const std::string name = flags.source_table.empty() ? flags.target_table : source::BareTableName(flags.source_table);
-  const int code = VerifyOne(flags, sides, request, name, findings, stop, terminal, json);
-  findings.Write(terminal);
+  const int code = VerifyOne(flags, sides, request, name, nullptr, findings, stop, terminal, json);
+  findings.file.Write(terminal);
   if (flags.output.json) PrintJson(json);
   return code;
 }

@@ -184,4 +184,17 @@ void PrintRepair(const offload::RepairResult& r) {
               HumanCount(r.files_removed).c_str());
 }
 
+Event VerifiedEvent(const offload::VerifyResult& result, const std::string& name, const std::string& run_id) {
+  const Totals totals = Sum(result);
+  Event event(EventKind::kTableVerified,
+              fmt::format("{}: {}, {} rows in cold", name, result.equal() ? "equal" : "different",
+                          HumanCount(result.rows_cold)));
+  if (!result.equal()) event.SetLevel(EventLevel::kWarning);
+  event.Set(EventField::kRun, run_id).Set(EventField::kTable, name).Set(EventField::kTarget, result.target);
+  event.SetTime(EventField::kWatermark, result.watermark).Set(EventField::kSnapshotId, result.snapshot_id);
+  event.Set(EventField::kRows, result.rows_cold).Set(EventField::kMissing, totals.missing);
+  event.Set(EventField::kDuplicates, totals.duplicates).Set(EventField::kChanged, totals.changed);
+  return event.Set(EventField::kExtra, totals.extra).Set(EventField::kDurationSeconds, result.seconds);
+}
+
 }  // namespace calve::cli

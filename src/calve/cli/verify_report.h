@@ -19,4 +19,7 @@ void PrintVerify(const offload::VerifyResult& r, const VerifyWords& words);
 Json RepairJson(const offload::RepairResult& r);
 void PrintRepair(const offload::RepairResult& r);
 
+// What was found, in numbers.
+Event VerifiedEvent(const offload::VerifyResult& result, const std::string& name, const std::string& run_id);
+
 }  // namespace calve::cli

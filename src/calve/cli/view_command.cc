@@ -71,8 +71,9 @@ offload::ViewRequest RequestOf(const config::TableConfig& table, offload::ViewRe
 int ViewOne(const ViewFlags& flags, const OpenedTables& sides, const offload::ViewRequest& request, StopToken& stop,
             Terminal& terminal, Json& json) {
   const SystemClock clock;
-  const offload::OffloadContext context{
-      *sides.source, *sides.target.catalog, *sides.target.file_io, nullptr, clock, stop, terminal};
+  source::RunSource source = RunOf(*sides.source, request.source_table, "view", terminal);
+  const offload::OffloadContext context{source,  *sides.target.catalog, *sides.target.file_io, nullptr, clock, stop,
+                                        terminal};
   auto plan = offload::MakeView(context, request);
   if (!plan.ok()) {
     terminal.Error(

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,6 +82,26 @@ Key BindMapping(std::string name, Member Owner::*member, const Mapping& mapping,
   };
   key.write = [member](const Key& self, const void* owner) {
     return WrittenMapping(*self.mapping, &(static_cast<const Owner*>(owner)->*member));
+  };
+  return key;
+}
+
+// The same of one that is there only if the file has it.
+template <class Owner, class Member>
+Key BindMapping(std::string name, std::optional<Member> Owner::*member, const Mapping& mapping, std::string meaning) {
+  Key key;
+  key.name = std::move(name);
+  key.form = Form::kMapping;
+  key.meaning = std::move(meaning);
+  key.mapping = &mapping;
+  key.read = [member](Reader& reader, const Key& self, const Node& node, const std::string& path, void* owner) {
+    auto& value = static_cast<Owner*>(owner)->*member;
+    if (!value) value.emplace();
+    reader.ReadMapping(*self.mapping, node, path, &*value);
+  };
+  key.write = [member](const Key& self, const void* owner) {
+    const auto& value = static_cast<const Owner*>(owner)->*member;
+    return value ? WrittenMapping(*self.mapping, &*value) : Json();
   };
   return key;
 }

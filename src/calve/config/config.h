@@ -116,6 +116,27 @@ struct MetricsConfig {
   friend bool operator==(const MetricsConfig&, const MetricsConfig&) = default;
 };
 
+// Where a notification goes: a webhook or an Alertmanager.
+struct EndpointConfig {
+  std::string url, url_file;                   // one of them
+  std::map<std::string, std::string> headers;  // that are no secrets
+  std::string headers_file, ca_file;
+  int64_t timeout_micros = 10 * kMicrosPerSecond;
+  int64_t hold_micros = kMicrosPerDay;  // of an Alertmanager
+  friend bool operator==(const EndpointConfig&, const EndpointConfig&) = default;
+};
+struct NotifyTargetConfig {
+  std::optional<EndpointConfig> webhook, alertmanager;  // one of them
+  friend bool operator==(const NotifyTargetConfig&, const NotifyTargetConfig&) = default;
+};
+struct NotifyConfig {
+  int64_t after = 1;  // failures in a row
+  int64_t repeat_micros = 240 * kMicrosPerMinute;
+  std::string state_file;  // empty: beside the journal or the warehouse, where these are files
+  std::map<std::string, NotifyTargetConfig> targets;
+  friend bool operator==(const NotifyConfig&, const NotifyConfig&) = default;
+};
+
 struct CursorConfig {
   std::string timestamp;
   std::string sequence;       // may be empty
@@ -220,6 +241,7 @@ struct Config {
   LimitsConfig limits;
   ServeConfig serve;
   MetricsConfig metrics;
+  NotifyConfig notify;
   std::vector<TableConfig> tables;  // as in the file: at least one, no cycle in `after`
   // Values that came from the environment, by path ("tables[1].where"), as the file has them: what may be shown.
   std::map<std::string, std::string> as_written;

@@ -285,6 +285,69 @@ const Mapping& MetricsKeys() {
   return kMapping;
 }
 
+std::vector<Key> EndpointKeys() {
+  return {
+      Bind("url", Form::kUrl, &EndpointConfig::url,
+           "`http(s)://host:port/path`. One with a token in it belongs into `url_file`."),
+      Bind("url_file", Form::kFile, &EndpointConfig::url_file, "File with the URL, read with each notification."),
+      Bind("headers", Form::kScalars, &EndpointConfig::headers, "HTTP headers, by name; no secrets."),
+      Bind("headers_file", Form::kFile, &EndpointConfig::headers_file,
+           "File with more headers, `Name: value` in each line: `Authorization: Bearer …`."),
+      Bind("ca_file", Form::kFile, &EndpointConfig::ca_file,
+           "PEM file of the authority that signed the server's certificate."),
+      AtLeast(1000, Bind("timeout", Form::kDuration, &EndpointConfig::timeout_micros,
+                         "A try is given up after so long without a byte.")),
+  };
+}
+
+const Mapping& WebhookKeys() {
+  static const Mapping kMapping = {.keys = EndpointKeys(), .shorthand = "url", .exactly_one = {{"url", "url_file"}}};
+  return kMapping;
+}
+
+const Mapping& AlertmanagerKeys() {
+  static const Mapping kMapping = [] {
+    Mapping mapping = {.keys = EndpointKeys(), .shorthand = "url", .exactly_one = {{"url", "url_file"}}};
+    mapping.keys.push_back(AtLeast(
+        kMicrosPerSecond, Bind("hold", Form::kDuration, &EndpointConfig::hold_micros,
+                               "An alert of a command that ends lasts so long unless it is sent again; `calve serve` "
+                               "sends it again every minute.")));
+    return mapping;
+  }();
+  return kMapping;
+}
+
+const Mapping& NotifyTargetKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              BindMapping("webhook", &NotifyTargetConfig::webhook, WebhookKeys(), "A JSON object is posted there."),
+              BindMapping("alertmanager", &NotifyTargetConfig::alertmanager, AlertmanagerKeys(),
+                          "An Alertmanager, without `/api/v2`."),
+          },
+      .exactly_one = {{"webhook", "alertmanager"}},
+  };
+  return kMapping;
+}
+
+const Mapping& NotifyKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              AtLeast(1, Bind("after", Form::kInteger, &NotifyConfig::after,
+                              "A table or a cycle that fails is told of after so many failures in a row.")),
+              Bind("repeat", Form::kDuration, &NotifyConfig::repeat_micros,
+                   "What lasts is told of again after so long; `0`: never."),
+              Bind("state_file", Form::kFile, &NotifyConfig::state_file,
+                   "File with what was told, for the next process. Default: `calve-notify.json` beside a journal in "
+                   "SQLite, else in a local warehouse, else none."),
+              BindMappings("targets", &NotifyConfig::targets, NotifyTargetKeys(),
+                           "Who is told, by names of your choice."),
+          },
+  };
+  return kMapping;
+}
+
 Key ByLoader(std::string name, Form form, const Mapping& mapping, std::string meaning) {
   Key key;
   key.name = std::move(name);
@@ -315,6 +378,8 @@ const Mapping& FileKeys() {
               BindMapping("serve", &Config::serve, ServeKeys(), "What `calve serve` answers."),
               BindMapping("metrics", &Config::metrics, MetricsKeys(),
                           "Metrics of commands that end ([metrics](metrics.md))."),
+              BindMapping("notify", &Config::notify, NotifyKeys(),
+                          "Who is told of failures, their end, and differences ([notifications](notifications.md))."),
               ByLoader("defaults", Form::kMapping, DefaultsKeys(),
                        "What holds for every table that does not say otherwise: a mapping is merged with the table's "
                        "key by key, a list is replaced by the table's."),

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "calve/config/dependencies.h"
+#include "calve/http/http_url.h"
 #include "calve/http/listen_address.h"
 #include "calve/schedule/cadence.h"
 #include "calve/source/nearest_name.h"
@@ -40,6 +41,7 @@ class Rules {
   void CheckCatalog();
   void CheckSchedule();
   void CheckServe();
+  void CheckNotify();
   void CompleteTables();
   void CheckTables();
   void CheckUnique();
@@ -137,6 +139,26 @@ void Rules::CheckServe() {
   // What came from the environment is not shown.
   const bool is_shown = !config_.as_written.contains("serve.listen");
   Add("serve.listen", is_shown ? MessageOf(status) : "this is no address to listen at", RemedyOf(status));
+}
+
+void Rules::CheckNotify() {
+  for (const auto& [name, target] : config_.notify.targets) {
+    const std::string at = PathOf("notify.targets", name);
+    for (const auto& [kind, endpoint] :
+         {std::pair("webhook", &target.webhook), std::pair("alertmanager", &target.alertmanager)}) {
+      if (!*endpoint) continue;
+      const std::string path = fmt::format("{}.{}", at, kind);
+      for (const auto& [header, value] : (*endpoint)->headers) {
+        if ((header + value).find_first_of("\r\n") == std::string::npos && header.find(':') == std::string::npos)
+          continue;
+        Add(PathOf(path + ".headers", header), "this is no header", "Write it as Name: value, on one line.");
+      }
+      if ((*endpoint)->url.empty()) continue;
+      const std::string url = (*endpoint)->url.substr(0, (*endpoint)->url.find('?'));
+      const Status status = http::ParseHttpUrl(url, "it", "Put what the server is to know into headers_file.").status();
+      if (!status.ok()) Add(reader_.Has(path + ".url") ? path + ".url" : path, MessageOf(status), RemedyOf(status));
+    }
+  }
 }
 
 void Rules::CompleteTables() {
@@ -252,6 +274,7 @@ void ApplyRules(const Reader& reader, const std::vector<std::string>& paths, Con
   rules.CheckCatalog();
   rules.CheckSchedule();
   rules.CheckServe();
+  rules.CheckNotify();
   rules.CompleteTables();
   rules.CheckTables();
   rules.CheckUnique();

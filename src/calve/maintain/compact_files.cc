@@ -7,6 +7,7 @@
 
 #include "calve/base/random.h"
 #include "calve/maintain/group_rewrite.h"
+#include "calve/maintain/work_meter.h"
 
 namespace calve::maintain {
 namespace {
@@ -46,7 +47,13 @@ class Compactor {
  public:
   Compactor(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock, const StopToken& stop,
             const CompactionRequest& request, const table::Sleep& sleep)
-      : catalog_(catalog), file_io_(file_io), clock_(clock), stop_(stop), request_(request), sleep_(sleep) {}
+      : catalog_(catalog),
+        file_io_(file_io),
+        clock_(clock),
+        stop_(stop),
+        request_(request),
+        sleep_(sleep),
+        meter_(request.progress, "rows") {}
   // What was written and is in no snapshot, nor may be.
   ~Compactor() { DeleteFiles(batch_); }
 
@@ -65,7 +72,11 @@ class Compactor {
     Note(report_.plan.other_specs, "of another partition spec than the table's are left as they are");
     Note(report_.plan.not_rewritable, "that are encrypted or no Parquet are left as they are");
     if (request_.dry_run) return WouldDo();
-    int64_t bytes = 0;
+    int64_t bytes = 0, rows = 0;
+    for (const CompactionGroup& group : report_.plan.groups) {
+      for (const table::ScanTask& task : group.tasks) rows += task.file.record_count;
+    }
+    meter_.Begin("compacting", rows);
     for (CompactionGroup& group : report_.plan.groups) {
       auto rewritten = Rewrite(group);
       if (KindOf(rewritten.status()) == ErrorKind::kStopped) {
@@ -105,7 +116,7 @@ class Compactor {
     ARROW_RETURN_NOT_OK(stop_.Check());
     auto rewritten =
         RewriteGroup(file_io_, planned_on_.metadata, group, fmt::format("{}-compact-{:04}", run_id_, group_number_++),
-                     request_.memory_bytes, stop_);
+                     request_.memory_bytes, stop_, [this](int64_t rows) { meter_.Add(rows); });
     if (rewritten.ok() && (rewritten->added.size() < rewritten->removed.size() || rewritten->rows_deleted > 0)) {
       return std::optional(rewritten.MoveValueUnsafe());
     }
@@ -210,6 +221,7 @@ class Compactor {
   const StopToken& stop_;
   const CompactionRequest& request_;
   const table::Sleep& sleep_;
+  WorkMeter meter_;
   const std::string run_id_ = RandomUuid();
   LoadedTable planned_on_;
   CompactionReport report_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "calve/base/progress.h"
 #include "calve/base/stop.h"
 #include "calve/maintain/compaction.h"
 #include "calve/maintain/replace_commit.h"
@@ -19,6 +20,7 @@ struct CompactionRequest {
   // Groups are committed together until they hold so much; what is not committed is lost with a death.
   int64_t commit_bytes = 4LL << 30;
   bool dry_run = false;
+  ProgressSink* progress = nullptr;  // null: nobody looks
 };
 
 struct CompactionReport {

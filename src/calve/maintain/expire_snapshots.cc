@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "calve/base/random.h"
+#include "calve/maintain/work_meter.h"
 
 namespace calve::maintain {
 namespace {
@@ -117,6 +118,8 @@ class Expiry {
   Result<ExpiryReport> Finish(ExpiryReport report, const ExpiredFiles& files, bool remove) {
     report.files = files.InOrder();
     report.notes = files.notes();
+    WorkMeter meter(remove ? request_.progress : nullptr, "files");
+    meter.Begin("deleting", static_cast<int64_t>(report.files.size()));
     for (size_t i = 0; remove && i < report.files.size(); ++i) {
       const ExpiredFile& file = report.files[i];
       if (stop_.stopped()) {
@@ -126,6 +129,7 @@ class Expiry {
         break;
       }
       const Status status = file_io_.Delete(file.location);
+      meter.Add(1);
       if (status.ok()) {
         ++report.files_deleted;
         report.bytes_deleted += file.bytes;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "calve/base/progress.h"
 #include "calve/base/stop.h"
 #include "calve/base/time.h"
 #include "calve/catalog/catalog.h"
@@ -19,6 +20,7 @@ struct ExpiryRequest {
   std::optional<int64_t> snapshot_age_max_ms = std::nullopt;  // as in ExpiryRule
   std::optional<int64_t> snapshots_min = std::nullopt;
   bool dry_run = false;
+  ProgressSink* progress = nullptr;  // null: nobody looks
 };
 
 struct ExpiryReport {

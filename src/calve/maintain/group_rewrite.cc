@@ -161,7 +161,7 @@ Status CheckWritten(storage::FileIO& file_io, const iceberg::Schema& schema, con
 
 Result<RewrittenGroup> RewriteGroup(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
                                     const CompactionGroup& group, const std::string& file_prefix, int64_t memory_bytes,
-                                    const StopToken& stop) {
+                                    const StopToken& stop, const std::function<void(int64_t rows)>& on_read) {
   const iceberg::Schema& schema = metadata.schema();
   RewrittenGroup rewritten;
   GroupOutput output(file_io, metadata, group, file_prefix, memory_bytes);
@@ -172,6 +172,7 @@ Result<RewrittenGroup> RewriteGroup(storage::FileIO& file_io, const iceberg::Tab
     rewritten.removed.push_back(task.file);
     ARROW_RETURN_NOT_OK(ReadRows(file_io, schema, task, stop, [&](const auto& batch) -> Status {
       ARROW_RETURN_NOT_OK(read.Add(*batch));
+      if (on_read) on_read(batch->num_rows());
       return output.Take(batch);
     }));
   }

@@ -1,6 +1,7 @@
 // The rows of some data files into new ones, with proof that they are the same.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,10 @@ struct RewrittenGroup {
 // spec: in the table's sort order where CanSort and a quarter of the memory holds them all, else in the order they had.
 // Then what was written is read back: count and content of the rows must be what was read (kCorrupt otherwise), and
 // their partition the group's (kFailed). Where this fails the files begun are deleted. Memory is bounded by a row group
-// of the files read, and `memory_bytes` for sorting and for the files being written.
+// of the files read, and `memory_bytes` for sorting and for the files being written. `on_read` is told of each batch of
+// rows that was read.
 Result<RewrittenGroup> RewriteGroup(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
                                     const CompactionGroup& group, const std::string& file_prefix, int64_t memory_bytes,
-                                    const StopToken& stop);
+                                    const StopToken& stop, const std::function<void(int64_t rows)>& on_read = nullptr);
 
 }  // namespace calve::maintain

@@ -7,6 +7,7 @@
 
 #include "calve/iceberg/statistics_json.h"
 #include "calve/maintain/expire_snapshots.h"
+#include "calve/maintain/work_meter.h"
 #include "calve/table/snapshot_manifests.h"
 
 namespace calve::maintain {
@@ -70,10 +71,13 @@ Status CheckNotShared(catalog::Catalog& catalog, const catalog::TableIdent& iden
   return Status::OK();
 }
 
-Status DeleteAll(storage::FileIO& file_io, const StopToken& stop, OrphanReport& report) {
+Status DeleteAll(storage::FileIO& file_io, const StopToken& stop, ProgressSink* progress, OrphanReport& report) {
+  WorkMeter meter(progress, "files");
+  meter.Begin("deleting", static_cast<int64_t>(report.plan.orphans.size()));
   for (const storage::FileInfo& file : report.plan.orphans) {
     ARROW_RETURN_NOT_OK(stop.Check());
     const Status status = file_io.Delete(file.location);
+    meter.Add(1);
     if (status.ok()) {
       ++report.files_deleted;
       report.bytes_deleted += file.size;
@@ -87,7 +91,9 @@ Status DeleteAll(storage::FileIO& file_io, const StopToken& stop, OrphanReport& 
 }  // namespace
 
 Result<References> CollectReferences(storage::FileIO& file_io, const TableMetadata& metadata,
-                                     const std::string& metadata_location) {
+                                     const std::string& metadata_location, ProgressSink* progress) {
+  WorkMeter meter(progress, "snapshots");
+  meter.Begin("looking", static_cast<int64_t>(metadata.snapshots.size()));
   References references;
   references.Add(metadata_location);
   for (const iceberg::MetadataLogEntry& entry : metadata.metadata_log) references.Add(entry.metadata_file);
@@ -95,6 +101,7 @@ Result<References> CollectReferences(storage::FileIO& file_io, const TableMetada
   for (const std::string& file : statistics) references.Add(file);
   std::set<std::string> seen;  // snapshots share most of their manifests
   for (const iceberg::Snapshot& snapshot : metadata.snapshots) {
+    meter.Add(1);
     if (!snapshot.manifest_list.empty()) references.Add(snapshot.manifest_list);
     ARROW_ASSIGN_OR_RAISE(const auto manifests, table::ReadManifests(file_io, metadata, snapshot));
     for (const iceberg::ManifestFile& manifest : manifests) {
@@ -118,8 +125,11 @@ Result<OrphanReport> RemoveOrphans(catalog::Catalog& catalog, storage::FileIO& f
   // The age is that of the moment of listing, whatever time reading the metadata takes.
   const OrphanRule rule{clock.Now() / 1000, request.age_min_ms};
   std::vector<storage::FileInfo> files;
+  WorkMeter meter(request.progress, "files");
+  meter.Begin("listing", 0);
   for (const std::string& root : folders.roots) {
     ARROW_ASSIGN_OR_RAISE(const auto listed, file_io.List(root));
+    meter.Add(static_cast<int64_t>(listed.size()));
     files.insert(files.end(), listed.begin(), listed.end());
   }
   ARROW_RETURN_NOT_OK(stop.Check());
@@ -132,12 +142,12 @@ Result<OrphanReport> RemoveOrphans(catalog::Catalog& catalog, storage::FileIO& f
                      "Run again.");
   }
   ARROW_ASSIGN_OR_RAISE(const References references,
-                        CollectReferences(file_io, table.metadata, table.metadata_location));
+                        CollectReferences(file_io, table.metadata, table.metadata_location, request.progress));
   OrphanReport report;
   report.plan = FindOrphans(files, folders.roots, references, rule);
   report.folders = std::move(folders.roots);
   report.notes = std::move(folders.notes);
-  if (!request.dry_run) ARROW_RETURN_NOT_OK(DeleteAll(file_io, stop, report));
+  if (!request.dry_run) ARROW_RETURN_NOT_OK(DeleteAll(file_io, stop, request.progress, report));
   for (const std::string& root : report.folders) {
     const auto removed = file_io.RemoveUnfinished(root, rule.now_ms - rule.age_min_ms, request.dry_run);
     if (KindOf(removed.status()) == ErrorKind::kStopped) return removed.status();

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "calve/base/progress.h"
 #include "calve/base/stop.h"
 #include "calve/base/time.h"
 #include "calve/catalog/catalog.h"
@@ -22,6 +23,7 @@ struct OrphanRequest {
   std::string warehouse;
   int64_t age_min_ms = kOrphanAgeMs;
   bool dry_run = false;
+  ProgressSink* progress = nullptr;  // null: nobody looks
 };
 
 struct OrphanReport {
@@ -44,6 +46,6 @@ Result<OrphanReport> RemoveOrphans(catalog::Catalog& catalog, storage::FileIO& f
 
 // What the metadata refers to; `metadata_location` is its own file.
 Result<References> CollectReferences(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
-                                     const std::string& metadata_location);
+                                     const std::string& metadata_location, ProgressSink* progress = nullptr);
 
 }  // namespace calve::maintain

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "calve/base/random.h"
+#include "calve/maintain/work_meter.h"
 #include "calve/table/snapshot_manifests.h"
 
 namespace calve::maintain {
@@ -31,12 +32,15 @@ Result<ManifestReport> PlanRewrite(storage::FileIO& file_io, const iceberg::Tabl
 
 Result<ManifestReport> RewriteManifests(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock,
                                         const StopToken& stop, const catalog::TableIdent& ident, bool dry_run,
-                                        const table::Sleep& sleep) {
+                                        const table::Sleep& sleep, ProgressSink* progress) {
   ReplaceCommit commit;
   commit.ident = ident;
   ARROW_ASSIGN_OR_RAISE(commit.planned_on, catalog.LoadTable(ident));
   ARROW_ASSIGN_OR_RAISE(ManifestReport report, PlanRewrite(file_io, commit.planned_on.metadata));
   if (report.written == 0 || dry_run) return report;
+  WorkMeter meter(progress, "manifests");
+  meter.Begin("joining", 0);
+  meter.Add(report.rewritten);
   ARROW_RETURN_NOT_OK(stop.Check());
   commit.kind = "rewrite-manifests";
   commit.commit_id = RandomUuid();

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "calve/base/progress.h"
 #include "calve/base/stop.h"
 #include "calve/maintain/replace_commit.h"
 
@@ -19,6 +20,6 @@ struct ManifestReport {
 // kUnsupported for v3 tables. Manifests of delete files, and of partitions that calve cannot write, stay as they are.
 Result<ManifestReport> RewriteManifests(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock,
                                         const StopToken& stop, const catalog::TableIdent& ident, bool dry_run,
-                                        const table::Sleep& sleep = table::SleepFor);
+                                        const table::Sleep& sleep = table::SleepFor, ProgressSink* progress = nullptr);
 
 }  // namespace calve::maintain

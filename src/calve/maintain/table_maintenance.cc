@@ -23,16 +23,18 @@ Status Maintain(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock
   }
   if (plan.compact) {
     CompactionRequest request = *plan.compact;
+    request.progress = plan.progress;
     request.ident = ident;
     request.dry_run = plan.dry_run;
     ARROW_ASSIGN_OR_RAISE(report.compact, CompactFiles(catalog, file_io, clock, stop, request, sleep));
   }
   if (plan.manifests) {
     ARROW_ASSIGN_OR_RAISE(report.manifests,
-                          RewriteManifests(catalog, file_io, clock, stop, ident, plan.dry_run, sleep));
+                          RewriteManifests(catalog, file_io, clock, stop, ident, plan.dry_run, sleep, plan.progress));
   }
   if (plan.expire) {
     ExpiryRequest request = *plan.expire;
+    request.progress = plan.progress;
     request.ident = ident;
     request.dry_run = plan.dry_run;
     ARROW_ASSIGN_OR_RAISE(report.expire, ExpireSnapshots(catalog, file_io, clock, stop, request, sleep));
@@ -47,6 +49,7 @@ Status Maintain(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock
   }
   if (plan.orphans) {
     OrphanRequest request = *plan.orphans;
+    request.progress = plan.progress;
     request.ident = ident;
     request.dry_run = plan.dry_run;
     ARROW_ASSIGN_OR_RAISE(report.orphans, RemoveOrphans(catalog, file_io, clock, stop, request));

@@ -21,7 +21,8 @@ struct MaintenancePlan {
   bool statistics = false;
   std::optional<OrphanRequest> orphans;
   bool dry_run = false;
-  bool may_be_absent = false;  // a table that is not there yet is nothing to do, and no error
+  bool may_be_absent = false;        // a table that is not there yet is nothing to do, and no error
+  ProgressSink* progress = nullptr;  // null: nobody looks
 };
 
 // What was done, each as far as it was begun.

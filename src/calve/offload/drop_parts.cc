@@ -22,7 +22,7 @@ class Dropper {
       : context_(context), table_(table), cold_(cold) {}
 
   DropOutcome Run(const std::vector<HotPart>& parts) {
-    int64_t rows = 0;
+    const auto began = Steady::now();
     for (size_t i = 0; i < parts.size(); ++i) {
       Status status = LookAgain();
       if (status.ok()) status = Drop(parts[i]);
@@ -34,8 +34,10 @@ class Dropper {
             status, fmt::format("{} of {} parts were dropped, and no more are", outcome_.dropped.size(), parts.size()));
         break;
       }
-      rows += parts[i].rows;
-      context_.progress.Update(Progress{"dropping", rows, 0, 0, 0, 0});
+      Progress progress{"dropping", static_cast<int64_t>(i) + 1, static_cast<int64_t>(parts.size())};
+      progress.seconds = std::chrono::duration<double>(Steady::now() - began).count();
+      progress.unit = "parts";
+      context_.progress.Update(progress);
     }
     return std::move(outcome_);
   }

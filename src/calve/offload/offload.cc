@@ -14,7 +14,7 @@ double SecondsSince(Steady::time_point start) { return std::chrono::duration<dou
 // `more` is of the chunk after those that `whole` is of.
 void AddChunk(OffloadResult&& more, OffloadResult& whole) {
   whole.rows += more.rows, whole.files += more.files, whole.bytes += more.bytes, whole.bytes_read += more.bytes_read;
-  if (more.snapshot_id) whole.snapshot_id = more.snapshot_id;
+  if (more.snapshot_id) whole.snapshot_id = more.snapshot_id, whole.run_id = more.run_id;
   if (!more.held_by) whole.window.to = more.window.to, whole.watermark = more.watermark;
   whole.seconds += more.seconds, whole.seconds_planning += more.seconds_planning;
   whole.seconds_writing += more.seconds_writing, whole.seconds_committing += more.seconds_committing;
@@ -48,7 +48,8 @@ Result<OffloadResult> OffloadInChunks(const OffloadContext& context, const Offlo
       break;
     }
     next.until = ends[i] + request.covers_micros;
-    done = {whole.rows, whole.rows_expected, whole.bytes_read, whole.bytes, SecondsSince(began), whole.notes};
+    done = {whole.rows,          whole.rows_expected, whole.bytes_read, whole.bytes,
+            SecondsSince(began), whole.notes,         whole.chunks,     static_cast<int64_t>(i) + 1};
     auto more = OffloadWindow(context, next, done);
     if (!more.ok()) {
       return WithContext(more.status(), fmt::format("{} of {} chunks are in, up to {}; the next", i + 1, whole.chunks,

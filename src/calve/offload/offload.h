@@ -79,6 +79,7 @@ struct OffloadResult {
   std::string table, target;  // "db.table", "ns.table"
   int64_t rows = 0, files = 0, bytes = 0, bytes_read = 0;
   std::optional<int64_t> snapshot_id;  // none: nothing was committed
+  std::string run_id;                  // of the last window, as the journal has it; empty: none was begun
   Window window;
   int64_t chunks = 1;                        // commits that the window takes
   bool backlog = false;                      // chunks are left for the next run: longest_micros has passed

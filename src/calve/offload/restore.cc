@@ -125,6 +125,7 @@ class Restore {
         const Fingerprint &hot = sides.hot[bucket], &cold = sides.cold[bucket];
         if (hot == cold) {
           ++result_.buckets_equal;
+          rows_equal_ += cold.rows;
           continue;
         }
         different[bucket] = BucketRows{hot.rows, cold.rows};
@@ -169,7 +170,7 @@ class Restore {
     const Status done = inserter_.Insert(group, wanted, &now, [&](int64_t rows) {
       told_ += rows;
       const double seconds = std::chrono::duration<double>(Steady::now() - start_).count();
-      context_.progress.Update(Progress{"restoring", told_, result_.rows_cold, 0, 0, seconds});
+      context_.progress.Update(Progress{"restoring", told_, result_.rows_cold - rows_equal_, 0, 0, seconds});
     });
     ARROW_RETURN_NOT_OK(done);
     ++result_.inserts;
@@ -222,7 +223,7 @@ class Restore {
   RestoreInserter inserter_;
   RestoreResult result_;
   Fingerprints hot_before_;  // of the buckets that differ
-  int64_t only_hot_ = 0, told_ = 0;
+  int64_t only_hot_ = 0, told_ = 0, rows_equal_ = 0;
   const Steady::time_point start_ = Steady::now();
 };
 

@@ -3,7 +3,6 @@
 #include <arrow/array/builder_primitive.h>
 #include <arrow/compute/api_vector.h>
 
-#include "calve/base/random.h"
 #include "calve/datafile/arrow_schema.h"
 #include "calve/offload/bucket_row_hasher.h"
 #include "calve/offload/cold_stream.h"
@@ -23,7 +22,6 @@ RestoreInserter::RestoreInserter(const RestoreContext& context, const RestoreReq
 
 source::QueryOptions RestoreInserter::Options() const {
   source::QueryOptions options;
-  options.query_id = "calve-restore-" + RandomUuid();
   options.settings = request_.settings;
   // A replicated table must not take a block for one that it has seen: it may have been deleted since. What is missing
   // is known from comparing, never from that.

@@ -12,6 +12,8 @@
 #include "calve/offload/source_select.h"
 #include "calve/offload/table_lease.h"
 #include "calve/offload/target.h"
+#include "calve/offload/window_events.h"
+#include "calve/source/run_source.h"
 
 namespace calve::offload {
 namespace {
@@ -40,7 +42,12 @@ struct Plan {
 class Offload {
  public:
   Offload(const OffloadContext& context, const OffloadRequest& request, const ChunksDone& before)
-      : context_(context), request_(request), before_(before), log_(context, request) {}
+      : source_(context.source, request.source_table, [&context](const Event& event) { context.progress.Tell(event); }),
+        context_{source_,       context.catalog, context.file_io, context.journal,
+                 context.clock, context.stop,    context.progress},
+        request_(request),
+        before_(before),
+        log_(context_, request) {}
 
   // Where the chunks end that are still to come; nothing where the window was done as a whole.
   const std::vector<TimestampMicros>& further_ends() const { return further_ends_; }
@@ -111,6 +118,8 @@ class Offload {
   // One window. False: it was lost to another writer.
   Result<bool> Round() {
     auto began = Steady::now();
+    const std::string run_id = RandomUuid();
+    source_.Begin(run_id, "plan");
     // Nothing of a lost round is in the result but the time it took.
     OffloadResult fresh;
     fresh.seconds_planning = result_.seconds_planning;
@@ -133,11 +142,17 @@ class Offload {
     result_.seconds_planning += SecondsSince(began);
     if (plan.window.empty() && plan.stamp) NoteOf(log_.Mirror(*plan.stamp));
     if (request_.dry_run || plan.window.empty()) return true;
+    context_.progress.Tell(PlannedEvent(request_, result_, plan.window, run_id));
 
-    const LoggedRun run{RandomUuid(), plan.table.FullName(), plan.window,
+    const LoggedRun run{run_id, plan.table.FullName(), plan.window,
                         context_.clock.Now() - static_cast<int64_t>(SecondsSince(start_) * 1e6), plan.adopts_row};
     NoteOf(log_.Start(run));
+    source_.SetPurpose("read");
     auto done = WriteAndCommit(plan, run.run_id);
+    result_.run_id = run.run_id;
+    if (done.ok() && *done) {
+      context_.progress.Tell(CommittedEvent(request_, result_, before_, SecondsSince(began)));
+    }
     NoteOf(log_.Finish(run, done, result_, max_sequence_));
     told_failure_ = !done.ok();
     return done;
@@ -356,10 +371,7 @@ class Offload {
   Result<SlicePlan> PlanSlice(const Plan& plan, const std::string& commit_id) const {
     const iceberg::TableMetadata& metadata = plan.target.table->metadata;
     SlicePlan slice;
-    for (std::string& sql : SelectTexts(plan)) {
-      const std::string suffix = slice.queries.empty() ? "" : fmt::format("-{}", slice.queries.size() + 1);
-      slice.queries.push_back({std::move(sql), {fmt::format("calve-{}{}", commit_id, suffix), request_.settings}});
-    }
+    for (std::string& sql : SelectTexts(plan)) slice.queries.push_back({std::move(sql), {"", request_.settings}});
     slice.readers = Readers(plan);
     slice.window = plan.window;
     for (const SelectedColumn& column : plan.target.columns) {
@@ -435,6 +447,7 @@ class Offload {
   void LookForLateRows() {
     if (!looks_for_late_) return;
     const auto began = Steady::now();
+    source_.SetPurpose("late");
     auto late = OffloadLateRows(context_, request_, *late_);
     result_.seconds_late += SecondsSince(began);
     if (!late.ok()) {
@@ -444,9 +457,12 @@ class Offload {
     for (std::string& note : late->notes) Note(std::move(note));
     late->notes.clear();
     result_.late = std::move(*late);
+    if (!result_.late.snapshot_id) return;
+    context_.progress.Tell(LateEvent(request_, result_, source_.run_id(), SecondsSince(began)));
   }
 
-  const OffloadContext& context_;
+  source::RunSource source_;
+  const OffloadContext context_;  // the caller's, with this source
   const OffloadRequest& request_;
   const ChunksDone& before_;
   std::vector<TimestampMicros> further_ends_;

@@ -15,6 +15,7 @@ struct ChunksDone {
   int64_t bytes_read = 0, bytes = 0;
   double seconds = 0;
   std::vector<std::string> notes;
+  int64_t chunks = 1, chunks_done = 0;
 };
 
 struct WindowOutcome {

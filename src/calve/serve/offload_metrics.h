@@ -100,6 +100,7 @@ class MeasuringReporter : public cycle::CycleReporter {
       inner_.Update(progress);
     }
     void Note(const std::string& text) override { inner_.Note(text); }
+    void Tell(const Event& event) override { inner_.Tell(event); }
 
    private:
     offload::ProgressSink& inner_;

@@ -20,10 +20,10 @@ constexpr std::string_view kNoStream = "No active streaming query";
 // Stops being watched, and is cancelled, when it goes.
 class ChdbStream : public BlockStream {
  public:
-  ChdbStream(std::shared_ptr<ChdbEngine> engine, ChdbLease lease, std::string sql)
+  ChdbStream(std::shared_ptr<ChdbEngine> engine, ChdbLease lease, std::string sql, const std::string& query_id)
       : engine_(std::move(engine)),
         lease_(std::move(lease)),
-        id_("calve-" + RandomUuid()),
+        id_(query_id.empty() ? "calve-" + RandomUuid() : query_id),
         sql_(ChdbEngine::Tag(id_) + sql),
         decoder_([this] { return NextBytes(); }, NativeOptions{}) {}
 
@@ -123,7 +123,7 @@ class ChdbSource : public Source {
 
   Result<std::unique_ptr<BlockStream>> Query(const std::string& sql, const QueryOptions& options) override {
     ARROW_ASSIGN_OR_RAISE(auto lease, engine_->Lease(Merged(options)));
-    auto stream = std::make_unique<ChdbStream>(engine_, std::move(lease), sql);
+    auto stream = std::make_unique<ChdbStream>(engine_, std::move(lease), sql, options.query_id);
     ARROW_RETURN_NOT_OK(stream->Start());
     return stream;
   }

@@ -74,7 +74,12 @@ std::string HttpSession::TargetOf(const Statement& statement, const SettingsOffe
       "/?database=" + http::PercentEncoded(url_.database) + "&query_id=" + http::PercentEncoded(statement.query_id);
   if (statement.is_query) {
     for (const auto& [name, value] : offer.offered()) {
-      if (!statement.settings.contains(name)) target += "&" + name + "=" + value;
+      if (statement.settings.contains(name)) continue;
+      if (name != SettingsOffer::kComment) {
+        target += "&" + name + "=" + value;
+      } else if (!statement.comment.empty()) {
+        target += "&" + name + "=" + http::PercentEncoded(statement.comment);
+      }
     }
     if (!AcceptedEncodings(offer).empty()) target += "&enable_http_compression=1";
   }
@@ -88,6 +93,7 @@ std::vector<std::string> HttpSession::HeadersOf(const Statement& statement, cons
   std::vector<std::string> headers = {"Content-Type: text/plain; charset=UTF-8", "User-Agent: calve/" CALVE_VERSION,
                                       "X-ClickHouse-User: " + url_.user};
   if (!options_.password.empty()) headers.push_back("X-ClickHouse-Key: " + options_.password);
+  if (!statement.traceparent.empty()) headers.push_back("traceparent: " + statement.traceparent);
   const std::string accepted = AcceptedEncodings(offer);
   if (statement.is_query && !accepted.empty()) headers.push_back("Accept-Encoding: " + accepted);
   return headers;
@@ -149,7 +155,8 @@ Result<std::unique_ptr<http::HttpConnection>> HttpSession::AskOnce(const Stateme
                      where_ + ": the answer has neither a length nor chunks: a whole one cannot be told from a cut one",
                      "see what stands between calve and ClickHouse: it has to speak HTTP/1.1");
   }
-  const Status status = ErrorOf(connection.get(), error);
+  Status status = ErrorOf(connection.get(), error);
+  if (error->code != 0 && error->code != kAuthenticationFailed) status = WithQueryId(status, statement.query_id);
   *not_begun = connection->status() == 429 || IsRefusalToBegin(error->code);
   GiveBack(std::move(connection));
   return status;
@@ -191,6 +198,11 @@ Status HttpSession::Explain(const ServerException& exception) const {
       return MakeError(exception.kind, fmt::format("{}: Code {}: {}", where_, exception.code, exception.message),
                        exception.remedy);
   }
+}
+
+Status HttpSession::WithQueryId(const Status& status, const std::string& query_id) const {
+  if (status.ok() || MessageOf(status).find(query_id) != std::string::npos) return status;
+  return MakeError(KindOf(status), fmt::format("{} (query_id {})", MessageOf(status), query_id), RemedyOf(status));
 }
 
 // The user may not set what keeps results whole: then it has to be so in the profile already.

@@ -24,7 +24,7 @@ class HttpSession {
 
   struct Statement {
     std::string sql;
-    std::string query_id;
+    std::string query_id, comment, traceparent;
     std::map<std::string, std::string> settings;
     bool is_query = true;  // false: it changes something, and must not run twice
     // The data behind an INSERT, which then travels in the URL; not a query. Asked for once.
@@ -40,6 +40,8 @@ class HttpSession {
   void GiveBack(std::unique_ptr<http::HttpConnection> connection);
   // The server's own exception, with who and where.
   Status Explain(const ServerException& exception) const;
+  // An error of a query, with what it is called in query_log.
+  Status WithQueryId(const Status& status, const std::string& query_id) const;
   Status Wait(int64_t ms) const;  // kStopped where a stop comes first
 
   const std::string& where() const { return where_; }  // "ClickHouse at http://host:8123"

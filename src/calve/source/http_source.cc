@@ -111,7 +111,7 @@ class HttpStream : public BlockStream {
     std::string message = MessageOf(status);
     if (message.starts_with("ClickHouse: ")) message = session_->where() + message.substr(10);  // found by the decoder
     if (message.find(session_->origin()) == std::string::npos) message = session_->where() + ": " + message;
-    return MakeError(KindOf(status), message + " (query_id " + query_id_ + ")", RemedyOf(status));
+    return session_->WithQueryId(MakeError(KindOf(status), std::move(message), RemedyOf(status)), query_id_);
   }
 
   std::shared_ptr<HttpSession> session_;
@@ -140,7 +140,7 @@ class HttpSource : public Source {
     std::unique_ptr<BlockStream> out;
     auto statement = StatementOf(options.takes_format ? sql + "\nFORMAT Native" : sql, options);
     if (!options.takes_format) statement.settings["default_format"] = "Native";
-    ARROW_RETURN_NOT_OK(Retry(&statement, [&](bool* not_begun) -> Status {
+    ARROW_RETURN_NOT_OK(Retry(&statement, options, [&](bool* not_begun) -> Status {
       ARROW_ASSIGN_OR_RAISE(auto connection, session_->Ask(statement, not_begun));
       *not_begun = true;  // a SELECT may be asked again as long as nothing of its answer was used
       auto stream = std::make_unique<HttpStream>(session_, std::move(connection), statement.query_id);
@@ -154,7 +154,7 @@ class HttpSource : public Source {
   Status Execute(const std::string& sql, const QueryOptions& options) override {
     auto statement = StatementOf(sql, options);
     statement.is_query = false;
-    return Retry(&statement, [&](bool* not_begun) -> Status { return SendAndRead(statement, not_begun); });
+    return Retry(&statement, options, [&](bool* not_begun) -> Status { return SendAndRead(statement, not_begun); });
   }
 
   Status Insert(const Insertion& insertion, const BatchProducer& rows, const QueryOptions& options) override {
@@ -183,7 +183,9 @@ class HttpSource : public Source {
     ARROW_ASSIGN_OR_RAISE(auto connection, session_->Ask(statement, not_begun));
     const std::string tag = connection->header("x-clickhouse-exception-tag");
     ARROW_ASSIGN_OR_RAISE(const std::string text, session_->ReadText(connection.get()));
-    if (const auto error = ExceptionAtEnd(text, tag)) return session_->Explain(*error);
+    if (const auto error = ExceptionAtEnd(text, tag)) {
+      return session_->WithQueryId(session_->Explain(*error), statement.query_id);
+    }
     session_->GiveBack(std::move(connection));
     return Status::OK();
   }
@@ -199,13 +201,15 @@ class HttpSource : public Source {
     HttpSession::Statement statement;
     statement.sql = std::move(sql);
     statement.query_id = options.query_id.empty() ? "calve-" + RandomUuid() : options.query_id;
+    statement.comment = options.comment;
+    statement.traceparent = options.traceparent;
     statement.settings = options.settings;
     statement.settings.insert(settings_.begin(), settings_.end());
     return statement;
   }
 
   template <typename Try>
-  Status Retry(HttpSession::Statement* statement, Try try_once) {
+  Status Retry(HttpSession::Statement* statement, const QueryOptions& options, Try try_once) {
     using std::chrono::steady_clock;
     const RetryPolicy policy{session_->attempts_max(), 100, 10'000, 300'000};
     const std::string query_id = statement->query_id;
@@ -224,6 +228,7 @@ class HttpSource : public Source {
       if (!policy.MayTry(attempt + 1, elapsed)) {
         return attempt == 1 ? status : WithContext(status, fmt::format("given up after {} attempts", attempt));
       }
+      if (options.on_retry) options.on_retry(statement->query_id, attempt, status);
       ARROW_RETURN_NOT_OK(session_->Wait(policy.WaitMs(attempt + 1, RandomUnit())));
     }
   }

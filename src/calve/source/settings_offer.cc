@@ -34,6 +34,7 @@ SettingsOffer::SettingsOffer(uint64_t revision) {
   // First, so that an old server stumbles over this one and not over one after another.
   settings_.push_back({std::string(kProtocol), std::to_string(revision), false});
   settings_.push_back({"cancel_http_readonly_queries_on_client_close", "1", false});
+  settings_.push_back({std::string(kComment), "", false});
   settings_.push_back({"limit", "0", true});
   settings_.push_back({"offset", "0", true});
   for (const char* what : {"result", "read", "timeout", "group_by", "sort", "distinct", "set", "join", "transfer"}) {
@@ -76,8 +77,8 @@ bool SettingsOffer::Refused(int code, std::string_view text) {
   const bool all = code != kUnknownSetting && is_old_server_;
   std::vector<Setting> kept;
   for (auto& setting : settings_) {
-    const bool is_new = setting.name == kProtocol || setting.name == "limit" || setting.name == "offset" ||
-                        setting.name == "cancel_http_readonly_queries_on_client_close";
+    const bool is_new = setting.name == kProtocol || setting.name == kComment || setting.name == "limit" ||
+                        setting.name == "offset" || setting.name == "cancel_http_readonly_queries_on_client_close";
     if (setting.name != name && !all && !(is_old_server_ && is_new)) {
       kept.push_back(std::move(setting));
     } else if (code != kUnknownSetting && setting.keeps_whole) {

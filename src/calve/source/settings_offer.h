@@ -1,8 +1,9 @@
 // What calve asks of a server beside the query itself, and how it comes to terms with one that refuses.
 //
-// Some settings of a user's profile make ClickHouse leave rows out without an error (result_overflow_mode = 'break',
-// limit = 10). They are set to what keeps results whole. A server that does not know a setting cannot have it set
-// either; one that forbids the change has to show that its value is harmless.
+// A comment for query_log goes with it as well. Some settings of a user's profile make ClickHouse leave rows out
+// without an error (result_overflow_mode = 'break', limit = 10). They are set to what keeps results whole. A server
+// that does not know a setting cannot have it set either; one that forbids the change has to show that its value is
+// harmless.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,9 @@ namespace calve::source {
 // A value: one per source, guarded by its owner.
 class SettingsOffer {
  public:
+  // The setting that is another one for each query: offered() has it without a value.
+  static constexpr std::string_view kComment = "log_comment";
+
   explicit SettingsOffer(uint64_t revision);
 
   // kConfig where the caller's own settings would leave rows out.

@@ -18,6 +18,10 @@ struct QueryOptions {
   std::string query_id;                         // empty: one is made
   std::map<std::string, std::string> settings;  // max_execution_time, max_threads, …
   bool takes_format = true;                     // false: the statement has no FORMAT clause (CHECK GRANT)
+  // What goes with a query to a server that takes it: log_comment, and W3C's trace context.
+  std::string comment = {}, traceparent = {};
+  // A try failed and another follows; `query_id` is that of the one that failed. From the thread that asks.
+  std::function<void(const std::string& query_id, int attempt, const Status& status)> on_retry = nullptr;
 };
 
 // Blocks of one running query, in the order in which ClickHouse delivers them. Not thread-safe. Destroying it before
