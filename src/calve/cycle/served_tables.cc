@@ -23,7 +23,7 @@ std::vector<size_t> ServedTables::WithDependents(const config::Config& config,
   std::set<size_t> chosen;
   for (size_t i = 0; i < config.tables.size(); ++i) {
     const auto known = tables_.find(config.tables[i].name);
-    if (known == tables_.end() || !wanted(known->second)) continue;
+    if (known == tables_.end() || paused_.contains(known->first) || !wanted(known->second)) continue;
     chosen.insert(i);
     const auto after = graph.Dependents(i);
     chosen.insert(after.begin(), after.end());
@@ -47,6 +47,7 @@ CycleOptions ServedTables::OptionsFor(const config::Config& config, CycleCause c
   }
   // What the cycle was for may be gone from the configuration.
   if (options.tables.empty()) options.tables = ChooseTables(config, {}).ValueOrDie();
+  std::erase_if(options.tables, [&](size_t i) { return paused_.contains(config.tables[i].name); });
   options.skip.resize(config.tables.size());
   for (size_t i = 0; i < config.tables.size(); ++i) {
     const auto known = tables_.find(config.tables[i].name);
@@ -54,6 +55,11 @@ CycleOptions ServedTables::OptionsFor(const config::Config& config, CycleCause c
     options.skip[i] = known->second.health.Describe();
   }
   return options;
+}
+
+const schedule::TableHealth* ServedTables::HealthOf(const std::string& name) const {
+  const auto known = tables_.find(name);
+  return known == tables_.end() ? nullptr : &known->second.health;
 }
 
 schedule::CycleReport ServedTables::Learn(const CycleReport& report, TimestampMicros now,
@@ -69,6 +75,7 @@ schedule::CycleReport ServedTables::Learn(const CycleReport& report, TimestampMi
   schedule::CycleReport out;
   out.progressed = report.progressed();
   for (const auto& [name, known] : tables_) {
+    if (paused_.contains(name)) continue;
     out.backlog |= known.backlog;
     const auto retry_at = known.RetryAt();
     if (retry_at && (!out.retry_at || *retry_at < *out.retry_at)) out.retry_at = retry_at;

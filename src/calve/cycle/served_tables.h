@@ -22,6 +22,13 @@ class ServedTables {
   // configuration lacks are forgotten.
   CycleOptions OptionsFor(const config::Config& config, schedule::CycleCause cause, TimestampMicros now);
 
+  // These have no turn and ask for none, until they are no longer among them; the tables after them go on by their
+  // watermarks as they stand.
+  void SetPaused(std::set<std::string> names) { paused_ = std::move(names); }
+
+  // Null where nothing is known of it.
+  const schedule::TableHealth* HealthOf(const std::string& name) const;
+
   // `random` gives numbers in [0, 1).
   schedule::CycleReport Learn(const CycleReport& report, TimestampMicros now, const std::function<double()>& random);
 
@@ -44,6 +51,7 @@ class ServedTables {
 
   schedule::HealthPolicy policy_;
   std::map<std::string, Known> tables_;  // by name
+  std::set<std::string> paused_;
 };
 
 }  // namespace calve::cycle

@@ -76,6 +76,21 @@ TEST_F(ServedTablesTest, AtFirstEverythingIsDueAndNothingIsLeftOut) {
   }
 }
 
+TEST_F(ServedTablesTest, APausedTableHasNoTurnAndAsksForNone) {
+  served_.SetPaused({"a"});
+  EXPECT_THAT(TablesFor(CycleCause::kSchedule), ElementsAre(1, 2, 3)) << "those after it go on";
+  // It was paused while it ran.
+  auto learnt = Learn({Failed("a"), Backlog("b")});
+  EXPECT_FALSE(learnt.retry_at) << "else one cycle would follow the other";
+  EXPECT_THAT(TablesFor(CycleCause::kBacklog), ElementsAre(2));
+  learnt = Learn({Done("b")});
+  EXPECT_FALSE(learnt.backlog);
+  served_.SetPaused({});
+  EXPECT_TRUE(Learn({}).retry_at) << "what was known of it still is";
+  served_.SetPaused({"a", "after_a", "b", "last"});
+  EXPECT_THAT(TablesFor(CycleCause::kSchedule), ElementsAre());
+}
+
 TEST_F(ServedTablesTest, ABacklogIsForItsTableAndThoseAfterIt) {
   const auto learnt = Learn({Backlog("a"), Done("after_a"), Done("b"), Done("last")});
   EXPECT_TRUE(learnt.backlog);

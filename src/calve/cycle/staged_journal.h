@@ -46,6 +46,9 @@ class StagedJournal : public journal::Journal {
   Result<std::optional<std::string>> ReadPartsSeen(const std::string& table, const std::string& source) override;
   Status WritePartsSeen(const std::string& table, const std::string& source, const std::string& parts,
                         TimestampMicros now) override;
+  Result<std::vector<journal::PausedTable>> ReadPauses() override { return inner_.ReadPauses(); }
+  Status WritePause(const std::string& table, TimestampMicros now) override { return inner_.WritePause(table, now); }
+  Status RemovePause(const std::string& table) override { return inner_.RemovePause(table); }
 
  private:
   struct PartsSeen {

@@ -55,6 +55,12 @@ struct Lease {
   TimestampMicros until = 0;
 };
 
+// A table that `calve serve` passes over until somebody resumes it. Lost with the journal: then it has its turn again.
+struct PausedTable {
+  std::string table;  // the target's name
+  TimestampMicros since = 0;
+};
+
 // Thread-safe; several processes may use one journal. Every call is one transaction.
 class Journal {
  public:
@@ -85,6 +91,13 @@ class Journal {
   virtual Result<std::optional<std::string>> ReadPartsSeen(const std::string& table, const std::string& source) = 0;
   virtual Status WritePartsSeen(const std::string& table, const std::string& source, const std::string& parts,
                                 TimestampMicros now) = 0;
+
+  // By name.
+  virtual Result<std::vector<PausedTable>> ReadPauses() = 0;
+  // One that is paused already stays so since when it was.
+  virtual Status WritePause(const std::string& table, TimestampMicros now) = 0;
+  // OK also where it was not paused.
+  virtual Status RemovePause(const std::string& table) = 0;
 };
 
 struct JournalAccess {

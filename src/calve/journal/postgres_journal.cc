@@ -353,4 +353,50 @@ Status PostgresJournal::WritePartsSeen(const std::string& table, const std::stri
   });
 }
 
+// The table is made by the first pause, and not with the others: a user who may not make tables loses nothing but
+// pauses.
+Result<std::vector<PausedTable>> PostgresJournal::ReadPauses() {
+  std::vector<PausedTable> pauses;
+  ARROW_RETURN_NOT_OK(session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+    pauses.clear();
+    ARROW_ASSIGN_OR_RAISE(Rows there, connection.Execute("SELECT to_regclass('calve_paused_tables') IS NOT NULL"));
+    if (!there.Bool(0, 0)) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(
+        Rows rows,
+        connection.Execute(fmt::format("SELECT table_name, {} FROM calve_paused_tables ORDER BY 1", Micros("since"))));
+    for (int row = 0; row < rows.count(); ++row) {
+      PausedTable pause;
+      pause.table = rows.Text(row, 0);
+      ARROW_ASSIGN_OR_RAISE(pause.since, rows.Int(row, 1));
+      pauses.push_back(std::move(pause));
+    }
+    return Status::OK();
+  }));
+  return pauses;
+}
+
+Status PostgresJournal::WritePause(const std::string& table, TimestampMicros now) {
+  return session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+    ARROW_ASSIGN_OR_RAISE(Rows there, connection.Execute("SELECT to_regclass('calve_paused_tables') IS NOT NULL"));
+    if (!there.Bool(0, 0)) {
+      ARROW_RETURN_NOT_OK(connection
+                              .Execute("CREATE TABLE IF NOT EXISTS calve_paused_tables("
+                                       "table_name TEXT PRIMARY KEY, since TIMESTAMPTZ NOT NULL)")
+                              .status());
+    }
+    return connection
+        .Execute("INSERT INTO calve_paused_tables(table_name, since) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                 {Text(table), FormatTimestamp(now)})
+        .status();
+  });
+}
+
+Status PostgresJournal::RemovePause(const std::string& table) {
+  return session_->Transact(Repeat::kHarmless, [&](Connection& connection) -> Status {
+    ARROW_ASSIGN_OR_RAISE(Rows there, connection.Execute("SELECT to_regclass('calve_paused_tables') IS NOT NULL"));
+    if (!there.Bool(0, 0)) return Status::OK();
+    return connection.Execute("DELETE FROM calve_paused_tables WHERE table_name = $1", {Text(table)}).status();
+  });
+}
+
 }  // namespace calve::journal

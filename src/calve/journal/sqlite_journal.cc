@@ -278,4 +278,51 @@ Status SqliteJournal::WritePartsSeen(const std::string& table, const std::string
   return transaction.Commit();
 }
 
+Result<std::vector<PausedTable>> SqliteJournal::ReadPauses() {
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
+  std::vector<PausedTable> pauses;
+  ARROW_ASSIGN_OR_RAISE(
+      Statement there,
+      database->Prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'calve_paused_tables'"));
+  ARROW_ASSIGN_OR_RAISE(bool is_there, there.Step());
+  if (!is_there) return pauses;
+  ARROW_ASSIGN_OR_RAISE(Statement select,
+                        database->Prepare("SELECT table_name, since FROM calve_paused_tables ORDER BY table_name"));
+  for (;;) {
+    ARROW_ASSIGN_OR_RAISE(bool found, select.Step());
+    if (!found) return pauses;
+    PausedTable pause;
+    pause.table = select.Text(0);
+    ARROW_ASSIGN_OR_RAISE(pause.since, Time(select, 1));
+    pauses.push_back(std::move(pause));
+  }
+}
+
+// Made by the first pause, and not with the others: so a journal without pauses is one that older versions know, too.
+Status SqliteJournal::WritePause(const std::string& table, TimestampMicros now) {
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
+  ARROW_ASSIGN_OR_RAISE(Transaction transaction, Transaction::Begin(*database));
+  ARROW_RETURN_NOT_OK(database->Execute(
+      "CREATE TABLE IF NOT EXISTS calve_paused_tables(table_name TEXT PRIMARY KEY, since TEXT NOT NULL)"));
+  ARROW_ASSIGN_OR_RAISE(Statement insert,
+                        database->Prepare("INSERT OR IGNORE INTO calve_paused_tables(table_name, since) VALUES (?,?)"));
+  insert.Bind(table, FormatTimestamp(now));
+  ARROW_RETURN_NOT_OK(insert.Run());
+  return transaction.Commit();
+}
+
+Status SqliteJournal::RemovePause(const std::string& table) {
+  ARROW_ASSIGN_OR_RAISE(const std::vector<PausedTable> pauses, ReadPauses());
+  if (pauses.empty()) return Status::OK();
+  std::lock_guard lock(mutex_);
+  ARROW_ASSIGN_OR_RAISE(Database * database, Ready());
+  ARROW_ASSIGN_OR_RAISE(Transaction transaction, Transaction::Begin(*database));
+  ARROW_ASSIGN_OR_RAISE(Statement remove, database->Prepare("DELETE FROM calve_paused_tables WHERE table_name = ?"));
+  remove.Bind(table);
+  ARROW_RETURN_NOT_OK(remove.Run());
+  return transaction.Commit();
+}
+
 }  // namespace calve::journal

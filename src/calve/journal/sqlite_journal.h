@@ -34,6 +34,9 @@ class SqliteJournal : public Journal {
   Result<std::optional<std::string>> ReadPartsSeen(const std::string& table, const std::string& source) override;
   Status WritePartsSeen(const std::string& table, const std::string& source, const std::string& parts,
                         TimestampMicros now) override;
+  Result<std::vector<PausedTable>> ReadPauses() override;
+  Status WritePause(const std::string& table, TimestampMicros now) override;
+  Status RemovePause(const std::string& table) override;
 
  private:
   explicit SqliteJournal(std::string path) : path_(std::move(path)) {}

@@ -297,6 +297,26 @@ TEST_P(JournalConformance, ThreadsShareOneJournal) {
 }
 
 // Each opening finds the tables missing, half made or made.
+TEST_P(JournalConformance, RemembersPausesUntilTheyEnd) {
+  {
+    auto journal = Open();
+    EXPECT_TRUE(journal->ReadPauses().ValueOrDie().empty());
+    EXPECT_TRUE(journal->RemovePause("cold.a").ok()) << "of what nobody paused";
+    ASSERT_TRUE(journal->WritePause("cold.b", kConformanceNow).ok());
+    ASSERT_TRUE(journal->WritePause("cold.a", kConformanceNow + 5).ok());
+    ASSERT_TRUE(journal->WritePause("cold.b", kConformanceNow + 9).ok());
+  }
+  auto journal = Open();
+  const auto pauses = journal->ReadPauses().ValueOrDie();
+  ASSERT_EQ(pauses.size(), 2u);
+  EXPECT_EQ(pauses[0].table, "cold.a");
+  EXPECT_EQ(pauses[0].since, kConformanceNow + 5);
+  EXPECT_EQ(pauses[1].table, "cold.b");
+  EXPECT_EQ(pauses[1].since, kConformanceNow) << "it was paused already";
+  ASSERT_TRUE(journal->RemovePause("cold.b").ok());
+  EXPECT_EQ(journal->ReadPauses().ValueOrDie().size(), 1u);
+}
+
 TEST_P(JournalConformance, ManyMayOpenItAtOnce) {
   for (int round = 0; round < 10; ++round) {
     if (round > 0) uri_ = GetParam().make_uri();

@@ -54,6 +54,15 @@ class FaultInjectingJournal : public journal::Journal {
                         TimestampMicros now) override {
     return Guard("write-parts-seen", table, [&] { return inner_.WritePartsSeen(table, source, parts, now); });
   }
+  Result<std::vector<journal::PausedTable>> ReadPauses() override {
+    return Guard("read-pauses", "", [&] { return inner_.ReadPauses(); });
+  }
+  Status WritePause(const std::string& table, TimestampMicros now) override {
+    return Guard("write-pause", table, [&] { return inner_.WritePause(table, now); });
+  }
+  Status RemovePause(const std::string& table) override {
+    return Guard("remove-pause", table, [&] { return inner_.RemovePause(table); });
+  }
 
  private:
   template <typename Call>
