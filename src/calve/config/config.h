@@ -106,9 +106,19 @@ struct LimitsConfig {
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };
 
-// Where `calve serve` answers, and where commands that end leave their metrics.
+// A certificate with its key; both empty: no TLS.
+struct TlsConfig {
+  std::string cert_file, key_file;
+  friend bool operator==(const TlsConfig&, const TlsConfig&) = default;
+};
+
+// Where `calve serve` answers, and to whom; and where commands that end leave their metrics.
 struct ServeConfig {
   std::string listen = "127.0.0.1:9765";  // "off": nowhere
+  std::string token_file = {};            // empty: CALVE_SERVE_TOKEN
+  bool public_read = false;               // elsewhere than on loopback, too, reading needs no token
+  std::vector<std::string> host_names = {};
+  TlsConfig tls = {};
   friend bool operator==(const ServeConfig&, const ServeConfig&) = default;
 };
 struct MetricsConfig {

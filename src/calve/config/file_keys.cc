@@ -258,14 +258,37 @@ const Mapping& LimitsKeys() {
   return kMapping;
 }
 
+const Mapping& TlsKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Bind("cert_file", Form::kFile, &TlsConfig::cert_file,
+                   "PEM file of the certificate, with those of its authorities behind it."),
+              Bind("key_file", Form::kFile, &TlsConfig::key_file, "PEM file of its key, without a passphrase."),
+          },
+  };
+  return kMapping;
+}
+
 const Mapping& ServeKeys() {
   static const Mapping kMapping = {
       .keys =
           {
+              Bind("listen", Form::kText, &ServeConfig::listen,
+                   "`HOST:PORT` where `calve serve` answers: the [status page](status-page.md), its API, `/metrics`, "
+                   "`/healthz` and `/readyz`; port 0 is any that is free, `off` is none."),
+              Bind("token_file", Form::kFile, &ServeConfig::token_file,
+                   "File with the token that actions need (run now, pause, resume, verify), 16 characters or more, "
+                   "which "
+                   "others may not read. Default: the variable `CALVE_SERVE_TOKEN`. Without a token nobody may act."),
+              Bind("public_read", Form::kBoolean, &ServeConfig::public_read,
+                   "`true`: where `listen` is no loopback address, reading needs no token either. On loopback it never "
+                   "does."),
               Bind(
-                  "listen", Form::kText, &ServeConfig::listen,
-                  "`HOST:PORT` where `calve serve` answers `/metrics`, `/healthz` and `/readyz`; port 0 is any that is "
-                  "free, `off` is none. Who can reach it can read it: there is no password."),
+                  "host_names", Form::kTexts, &ServeConfig::host_names,
+                  "Names by which browsers reach it, beside `localhost` and addresses: `[calve.example.com]`. Requests "
+                  "for other names are refused."),
+              BindMapping("tls", &ServeConfig::tls, TlsKeys(), "HTTPS in place of HTTP."),
           },
   };
   return kMapping;

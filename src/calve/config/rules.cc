@@ -132,6 +132,19 @@ void Rules::CheckSchedule() {
 }
 
 void Rules::CheckServe() {
+  const TlsConfig& tls = config_.serve.tls;
+  if (tls.cert_file.empty() != tls.key_file.empty()) {
+    const char* missing = tls.cert_file.empty() ? "serve.tls.cert_file" : "serve.tls.key_file";
+    if (!reader_.Has(missing)) Add(missing, "this key is missing", "TLS needs a certificate and its key.");
+  }
+  for (size_t i = 0; i < config_.serve.host_names.size(); ++i) {
+    const std::string& name = config_.serve.host_names[i];
+    if (!name.empty() && name.find_first_of("/: *@[]") == std::string::npos) continue;
+    const std::string path = fmt::format("serve.host_names[{}]", i);
+    const bool may_show = !config_.as_written.contains(path);
+    Add(path, may_show ? fmt::format("'{}' is no host name", name) : "this is no host name",
+        "Write the name alone, without scheme and port: calve.example.com.");
+  }
   const std::string& listen = config_.serve.listen;
   if (listen == "off") return;
   const Status status = http::ParseListenAddress(listen).status();
