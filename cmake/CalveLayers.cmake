@@ -115,3 +115,17 @@ function(calve_layer name)
     add_dependencies(unit_tests calve_${name}_test)
   endif()
 endfunction()
+
+# The files of a folder as part of a layer (EmbedFiles.cmake).
+function(calve_page name folder)
+  file(GLOB files CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/${folder} ${CMAKE_SOURCE_DIR}/${folder}/*)
+  set(made ${CMAKE_BINARY_DIR}/${name}_page.cc)
+  string(REPLACE ";" "," list "${files}")
+  list(TRANSFORM files PREPEND ${CMAKE_SOURCE_DIR}/${folder}/)
+  add_custom_command(OUTPUT ${made}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${made} -DFOLDER=${CMAKE_SOURCE_DIR}/${folder} -DFILES=${list}
+            -P ${CMAKE_SOURCE_DIR}/cmake/EmbedFiles.cmake
+    DEPENDS ${files} ${CMAKE_SOURCE_DIR}/cmake/EmbedFiles.cmake VERBATIM)
+  target_sources(calve_${name} PRIVATE ${made})
+  set_source_files_properties(${made} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()

@@ -14,10 +14,10 @@
 #include "calve/cli/service_notify.h"
 #include "calve/cli/service_observer.h"
 #include "calve/cli/session.h"
+#include "calve/cli/status_server.h"
 #include "calve/config/cadence.h"
 #include "calve/config/load_config.h"
 #include "calve/cycle/served_tables.h"
-#include "calve/offload/watermark.h"
 #include "calve/schedule/serve_loop.h"
 #include "calve/serve/endpoints.h"
 #include "calve/serve/offload_metrics.h"
@@ -29,6 +29,7 @@ constexpr const char* kServeFooter = R"(Examples:
   calve serve                             cycles by the schedule of calve.yaml, until it is told to stop
   calve serve --config /etc/calve.yaml --log-format json
   calve serve --once                      one cycle now, and what it needs to catch up
+  xdg-open http://127.0.0.1:9765/         the status page: tables, what runs, cycles, errors (docs/status-page.md)
   curl http://127.0.0.1:9765/metrics      what Prometheus reads (docs/metrics.md)
   kill -HUP PID                           reads the configuration again; one that is wrong leaves the old one in force
 
@@ -65,13 +66,14 @@ class Server : public schedule::ServeObserver {
         service_(std::move(service)),
         metrics_(clock_),
         maintenance_(clock_, terminal),
-        endpoints_(metrics_, maintenance_.metrics()) {
+        endpoints_(metrics_, maintenance_.metrics()),
+        status_(endpoints_, stop, terminal, clock_) {
     Measure();
     notifier_ = MakeNotifier(config_, /*is_served=*/!flags_.once, clock_, terminal_);
   }
 
   Result<int> Serve(int64_t stop_limit_micros) {
-    ARROW_ASSIGN_OR_RAISE(const std::unique_ptr<serve::HttpServer> http, Listen());
+    ARROW_RETURN_NOT_OK(Listen());
     schedule::ServeOptions options;
     options.once = flags_.once;
     options.stop_limit_micros = stop_limit_micros;
@@ -87,7 +89,9 @@ class Server : public schedule::ServeObserver {
         stop_, clock_, waiter, observer);
     TellTables(EventKind::kServeStarted, fmt::format("serving {} of {}: {}", Count(config_.tables.size(), "table"),
                                                      config_.file, cadence_.ToString()));
+    status_.SetLoop(&loop);
     const schedule::ServeOutcome outcome = loop.Run();
+    status_.SetLoop(nullptr);
     terminal_.EndProgress();
     if (notifier_) notifier_->Finish(kNotifyEndMs);
     if (outcome.end == schedule::ServeEnd::kDidNotStop) {
@@ -102,12 +106,14 @@ class Server : public schedule::ServeObserver {
   }
 
   void OnWaiting(const schedule::DueCycle& next) override {
+    status_.state().OnWaiting(next);
     Event event(EventKind::kNextCycle,
                 fmt::format("next cycle at {} ({})", FormatTimestamp(next.at), CycleCauseName(next.cause)));
     event.SetTime(EventField::kAt, next.at);
     terminal_.Tell(event.Set(EventField::kCause, std::string(CycleCauseName(next.cause))));
   }
   void OnCycleStarted(const schedule::DueCycle& cycle) override {
+    status_.state().OnCycleStarted(cycle);
     const std::string more = cycle.stands_for > 1 ? fmt::format(", for {} times that passed", cycle.stands_for) : "";
     Event event(EventKind::kCycleStarted, fmt::format("cycle begins ({}{})", CycleCauseName(cycle.cause), more));
     terminal_.Tell(event.Set(EventField::kCause, std::string(CycleCauseName(cycle.cause))));
@@ -117,6 +123,7 @@ class Server : public schedule::ServeObserver {
     if (report.ok()) return;
     if (notifier_) notifier_->Observe(ObservationsOf(config_, report.status(), cycle_id_));
     metrics_.OnCycleFailed(report.status());
+    status_.state().OnCycleFailed(report.status());
     endpoints_.SetNotReady(fmt::format("the last cycle failed as a whole: {}", ErrorKindName(KindOf(report.status()))));
     const Status error = WithContext(report.status(), "the cycle failed as a whole");
     terminal_.Tell(Event::Of(EventKind::kCycleFailed, error).Set(EventField::kCycle, cycle_id_));
@@ -126,11 +133,13 @@ class Server : public schedule::ServeObserver {
                                                        Count(config_.tables.size(), "table"), cadence.ToString()));
   }
   void OnReloadFailed(const Status& status) override {
+    status_.state().OnReloadFailed(status);
     terminal_.Tell(Event::Of(EventKind::kConfigNotReloaded,
                              WithContext(status, "the configuration was not read again, the old one stays in force")));
   }
   void OnStopping(std::optional<TimestampMicros> limit) override {
     endpoints_.SetNotReady("stopping");
+    status_.state().OnStopping();
     terminal_.Tell(Event(EventKind::kStopping,
                          limit ? fmt::format("stopping; the cycle that runs has until {}", FormatTimestamp(*limit))
                                : std::string("stopping")));
@@ -146,24 +155,17 @@ class Server : public schedule::ServeObserver {
         Event(kind, std::move(message)).Set(EventField::kTables, static_cast<int64_t>(config_.tables.size())));
   }
 
-  // Null: nobody is to be answered.
-  Result<std::unique_ptr<serve::HttpServer>> Listen() {
-    if (flags_.once && flags_.listen.empty()) return nullptr;  // over before anybody asks
-    const std::string& where = flags_.listen.empty() ? config_.serve.listen : flags_.listen;
-    if (where == "off") return nullptr;
-    ARROW_ASSIGN_OR_RAISE(const http::ListenAddress address, http::ParseListenAddress(where));
-    ARROW_ASSIGN_OR_RAISE(auto server, serve::HttpServer::Start(address, endpoints_.Handlers()));
-    terminal_.Note(fmt::format("listening at http://{}: /metrics, /healthz, /readyz", server->address().ToString()));
-    if (!address.IsLoopback()) {
-      terminal_.Warn(fmt::format("whoever can reach {} can read the names of the tables and their numbers",
-                                 server->address().ToString()));
-    }
-    return server;
+  Status Listen() {
+    if (flags_.once && flags_.listen.empty()) return Status::OK();  // over before anybody asks
+    if ((flags_.listen.empty() ? config_.serve.listen : flags_.listen) == "off") return Status::OK();
+    return status_.Listen(flags_.listen);
   }
 
-  // The metrics are of this configuration from now on.
+  // Metrics and page are of this configuration from now on.
   void Measure() {
-    metrics_.Configure(serve::MeasuredTablesOf(config_), config::LongestIntervalMicros(cadence_, clock_.Now()));
+    const int64_t interval = config::LongestIntervalMicros(cadence_, clock_.Now());
+    metrics_.Configure(serve::MeasuredTablesOf(config_), interval);
+    status_.Configure(config_, cadence_.ToString(), interval);
     std::vector<std::string> names;
     for (const config::TableConfig& table : config_.tables) names.push_back(table.name);
     endpoints_.SetFindings(config_.metrics.directory, std::move(names));
@@ -172,15 +174,15 @@ class Server : public schedule::ServeObserver {
 
   // A table's lag is told also where this process never moved its watermark: it fails, it is put aside, others work on
   // it. What cannot be read is not worth a word here: the cycle says it.
-  void ReadWatermarks(catalog::Catalog& catalog, const std::function<bool(const std::string& table)>& wanted) {
+  void ReadTables(catalog::Catalog& catalog, const std::function<bool(const std::string& table)>& wanted) {
     for (const config::TableConfig& table : config_.tables) {
       if (!wanted(table.name) || stop_.stopped()) continue;
       auto loaded = catalog.LoadTable(table.target);
       // A catalog that is away is not asked for every table: each answer takes its time-outs.
       if (!loaded.ok() && KindOf(loaded.status()) != ErrorKind::kNotFound) return;
-      if (!loaded.ok()) continue;
-      auto watermark = offload::ReadWatermark(loaded->metadata);
-      if (watermark.ok() && *watermark) metrics_.OnWatermark(table.name, (*watermark)->stamp.window_to);
+      serve::TableFacts facts = loaded.ok() ? serve::FactsOf(loaded->metadata) : serve::TableFacts{};
+      if (facts.watermark) metrics_.OnWatermark(table.name, *facts.watermark);
+      status_.state().OnTableRead(table.name, std::move(facts));
     }
   }
 
@@ -189,28 +191,35 @@ class Server : public schedule::ServeObserver {
     metrics_.OnCycleStarted();
     cycle_id_ = RandomUuid();
     const TimestampMicros now = clock_.Now();
-    cycle::CycleOptions options = tables_.OptionsFor(config_, due.cause, now);
-    options.longest_micros = std::max(kLongestMin, cadence_.NextAfter(now) - now);
     ARROW_ASSIGN_OR_RAISE(TargetSide side, OpenTargetSide(config_, clock_, stop_, /*read_only=*/false));
     if (!side.journal) {
       terminal_.Tell(JournalUnavailable(side.journal_error).Set(EventField::kCycle, cycle_id_));
     }
     ARROW_ASSIGN_OR_RAISE(auto source, OpenSourceOf(config_.source, stop_));
     endpoints_.SetNotReady("");
-    ReadWatermarks(*side.catalog, [this](const std::string& table) { return !metrics_.KnowsWatermark(table); });
+    status_.ReadJournal(side.journal.get(), side.journal_error);
+    tables_.SetPaused(status_.state().paused());
+    cycle::CycleOptions options = tables_.OptionsFor(config_, due.cause, now);
+    options.longest_micros = std::max(kLongestMin, cadence_.NextAfter(now) - now);
+    status_.state().OnTablesChosen(options.tables.size());
+    ReadTables(*side.catalog, [this](const std::string& table) { return !status_.state().KnowsTable(table); });
     CycleTerminal told(terminal_, config_, /*dry_run=*/false, cycle_id_);
     ServiceReporter told_service(told, config_, service_);
-    serve::MeasuringReporter reporter(told_service, config_, metrics_);
+    serve::MeasuringReporter measuring(told_service, config_, metrics_);
+    serve::StateReporter reporter(measuring, config_, status_.state());
     ARROW_ASSIGN_OR_RAISE(
         const cycle::CycleReport report,
         cycle::RunConfiguredCycle(
             config_, options, {*source, *side.catalog, *side.file_io, side.journal.get(), clock_, stop_}, reporter));
     metrics_.OnCycleEnded(report);
     if (notifier_) notifier_->Observe(ObservationsOf(config_, report, cycle_id_));
-    ReadWatermarks(*side.catalog, [&](const std::string& table) {
+    ReadTables(*side.catalog, [&](const std::string& table) {
       const auto found = std::ranges::find(report.tables, table, &cycle::TableReport::name);
-      return found == report.tables.end() || found->outcome.state != schedule::TableState::kDone;
+      if (found == report.tables.end() || found->outcome.state != schedule::TableState::kDone) return true;
+      const auto& offload = found->offload;
+      return status_.is_listening() && offload && (offload->snapshot_id || offload->late.snapshot_id);
     });
+    status_.state().OnCycleEnded(report);
     exit_code_ = CycleExitCode(report, stop_);
     terminal_.EndProgress();
     terminal_.Tell(CycleEndedEvent(report, cycle_id_));
@@ -218,14 +227,16 @@ class Server : public schedule::ServeObserver {
       PrintJson(CycleJson(report, /*dry_run=*/false));
       std::fflush(stdout);
     }
-    return tables_.Learn(report, clock_.Now(), RandomUnit);
+    schedule::CycleReport learnt = tables_.Learn(report, clock_.Now(), RandomUnit);
+    status_.Learn(tables_, clock_.Now());
+    return learnt;
   }
 
   // All or nothing.
   Result<schedule::Cadence> Reload() {
     ARROW_ASSIGN_OR_RAISE(config::Config config, config::LoadConfig(flags_.config, config::ProcessEnvironment()));
     ARROW_ASSIGN_OR_RAISE(schedule::Cadence cadence, config::CadenceOf(config.schedule));
-    if (config.serve != config_.serve) terminal_.Warn("serve.listen is taken over at the next start");
+    if (config.serve != config_.serve) terminal_.Warn("`serve` is taken over at the next start");
     config_ = std::move(config);
     cadence_ = cadence;
     Measure();
@@ -249,6 +260,7 @@ class Server : public schedule::ServeObserver {
   serve::OffloadMetrics metrics_;
   ServedMaintenance maintenance_;
   serve::Endpoints endpoints_;
+  StatusServer status_;  // it is asked for all of the above
   std::unique_ptr<notify::Notifier> notifier_;  // null: nobody is to be told. Last, for it uses what stands above
 };
 
@@ -280,7 +292,7 @@ void AddServeCommand(CLI::App& app, RunCommand& run) {
   command
       ->add_option(
           "--listen", flags->listen,
-          "HOST:PORT of /metrics, /healthz and /readyz, in place of the configuration's serve.listen; port 0 is "
+          "HOST:PORT of the status page, the API and /metrics, in place of the configuration's serve.listen; port 0 is "
           "any that is free, `off` is none")
       ->envname("CALVE_LISTEN");
   AddOutputFlags(*command, flags->output);

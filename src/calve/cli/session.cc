@@ -292,6 +292,23 @@ Result<TargetSide> OpenTargetSide(const TargetFlags& flags, const Clock& clock, 
   return OpenTargetSide(config, clock, stop, read_only);
 }
 
+Result<std::unique_ptr<journal::Journal>> OpenJournalOf(const config::Config& config, bool read_only) {
+  const config::StateConfig& state = config.state;
+  const std::string uri = JournalUri(state.url, WarehouseLocationOf(config.catalog));
+  constexpr std::string_view kSqlite = "sqlite:///";
+  const bool is_missing =
+      uri.empty() || (read_only && uri.starts_with(kSqlite) && access(uri.c_str() + kSqlite.size(), F_OK) != 0);
+  if (is_missing) return nullptr;
+  journal::JournalAccess access;
+  access.read_only = read_only;
+  access.password = state.password;
+  if (access.password.empty()) {
+    ARROW_ASSIGN_OR_RAISE(access.password,
+                          ReadPassword(state.password_file, kStatePasswordOption, kStatePasswordVariable));
+  }
+  return journal::OpenJournal(uri, access);
+}
+
 Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clock, const StopToken& stop,
                                   bool read_only) {
   const config::CatalogConfig& catalog = config.catalog;
@@ -313,19 +330,8 @@ Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clo
   options.vended = side.credentials.get();
   options.stop = &stop;
   ARROW_ASSIGN_OR_RAISE(side.catalog, catalog::OpenCatalog(options, *side.file_io, clock));
-  const std::string uri = JournalUri(state.url, WarehouseLocationOf(catalog));
-  if (uri.empty() && read_only) return side;
-  if (uri.empty()) return NoJournal(catalog);
-  constexpr std::string_view kSqlite = "sqlite:///";
-  if (read_only && uri.starts_with(kSqlite) && access(uri.c_str() + kSqlite.size(), F_OK) != 0) return side;
-  journal::JournalAccess access;
-  access.read_only = read_only;
-  access.password = state.password;
-  if (access.password.empty()) {
-    ARROW_ASSIGN_OR_RAISE(access.password,
-                          ReadPassword(state.password_file, kStatePasswordOption, kStatePasswordVariable));
-  }
-  auto journal = journal::OpenJournal(uri, access);
+  auto journal = OpenJournalOf(config, read_only);
+  if (journal.ok() && !*journal && !read_only) return NoJournal(catalog);
   if (journal.ok()) {
     side.journal = std::move(*journal);
   } else if (KindOf(journal.status()) == ErrorKind::kConfig && !state.url.empty()) {

@@ -91,6 +91,9 @@ Result<TargetSide> OpenTargetSide(const config::Config& config, const Clock& clo
 source::RunSource RunOf(source::Source& source, const std::string& table, const char* purpose, Terminal& terminal);
 // "the journal could not be opened, going on without: …"
 Event JournalUnavailable(const Status& error);
+// The journal alone; null where none is named and none can stand beside the warehouse, or where it may only be read and
+// is not there yet.
+Result<std::unique_ptr<journal::Journal>> OpenJournalOf(const config::Config& config, bool read_only);
 // What the commands that work by the configuration file say: --config.
 void AddConfigFlag(CLI::App& command, std::string& file);
 

@@ -70,6 +70,10 @@ TableStatus Look(TargetSide& side, const catalog::TableIdent& ident) {
     const auto row = source.empty() ? Result<std::optional<journal::WatermarkRow>>(std::nullopt)
                                     : side.journal->ReadWatermark(source::BareTableName(source));
     if (row.ok() && *row && (*row)->status == "failed") status.failures = (*row)->failure_count;
+    const auto pauses = side.journal->ReadPauses();
+    for (const journal::PausedTable& pause : pauses.ok() ? *pauses : std::vector<journal::PausedTable>()) {
+      if (pause.table == status.table) status.paused_since = pause.since;
+    }
   }
   return status;
 }

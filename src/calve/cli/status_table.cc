@@ -88,6 +88,7 @@ Cells CellsOf(const TableStatus& s, TimestampMicros now, const Form& form) {
                                      : run + " " + WatermarkText(s.last_run->started_at, WatermarkForm::kSeconds);
   }
   cells[kState] = FreshnessName(FreshnessOf(s, now));
+  if (s.paused_since) cells[kLastRun] += ", paused";
   if (s.failures > 0 && FreshnessOf(s, now) == TableFreshness::kFailed)
     cells[kState] += fmt::format(" {}x", s.failures);
   return cells;
@@ -195,6 +196,7 @@ Json StatusJson(const TableStatus& s, TimestampMicros now) {
   json["rows"] = NumberOrNull(s.rows);
   json["files"] = NumberOrNull(s.files);
   json["bytes"] = NumberOrNull(s.bytes);
+  json["paused_since"] = TimeOrNull(s.paused_since);
   json["last_run"] = nullptr;
   if (s.last_run) {
     const journal::RunRecord& r = *s.last_run;

@@ -19,6 +19,7 @@ struct TableStatus {
   std::string rows, files, bytes;  // of the tip's summary; empty where it does not say
   size_t snapshots = 0;
   std::optional<journal::RunRecord> last_run;
+  std::optional<TimestampMicros> paused_since{};  // for calve serve
   int64_t failures = 0;  // in a row, as the journal has it
   Status error;
   // What is wanted of it: a window ends so much before the present, and the next begins after so long.

@@ -13,9 +13,12 @@ constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
 // What cannot be read now is left out: whoever wrote the file has said so, and metrics of its own tell when that was.
 void AddFindings(const std::string& directory, const std::vector<std::string>& tables, const std::string& command,
-                 std::vector<MetricDescription> descriptions, MetricFamilies& families) {
+                 std::vector<MetricDescription> descriptions, const MetricFamilies& own, MetricFamilies& families) {
   MetricSet set(std::move(descriptions));
-  if (!directory.empty()) {
+  if (directory.empty()) {
+    set.Restore(own);
+    set.Keep("table", tables);
+  } else {
     auto found = ReadMetricsFile(MetricsFileIn(directory, command));
     if (found.ok()) set.Restore(*found);
     set.Keep("table", tables);
@@ -40,7 +43,28 @@ void Endpoints::SetFindings(std::string directory, std::vector<std::string> tabl
   tables_ = std::move(tables);
 }
 
-std::map<std::string, HttpHandler> Endpoints::Handlers() const {
+Status Endpoints::AddVerify(const std::string& table, const offload::VerifyResult& result, TimestampMicros now) {
+  std::string directory;
+  std::vector<std::string> tables;
+  {
+    std::lock_guard lock(mutex_);
+    directory = directory_;
+    tables = tables_;
+  }
+  const auto update = [&](const MetricFamilies& earlier) {
+    MetricSet set(VerifyDescriptions());
+    set.Restore(earlier);
+    set.Keep("table", tables);
+    AddVerified(set, table, result, now);
+    return set.families();
+  };
+  if (!directory.empty()) return UpdateMetricsFile(MetricsFileIn(directory, "verify"), update);
+  std::lock_guard lock(mutex_);
+  verified_ = update(verified_);
+  return Status::OK();
+}
+
+std::map<std::string, std::function<HttpAnswer()>> Endpoints::Handlers() const {
   return {{"/metrics", [this] { return Metrics(); }},
           {"/healthz",
            [] {
@@ -52,14 +76,16 @@ std::map<std::string, HttpHandler> Endpoints::Handlers() const {
 HttpAnswer Endpoints::Metrics() const {
   std::string directory;
   std::vector<std::string> tables;
+  MetricFamilies verified;
   {
     std::lock_guard lock(mutex_);
     directory = directory_;
     tables = tables_;
+    verified = verified_;
   }
   MetricFamilies families = metrics_.Collect();
-  AddFindings(directory, tables, "verify", VerifyDescriptions(), families);
-  AddFindings(directory, tables, "retire", RetireDescriptions(), families);
+  AddFindings(directory, tables, "verify", VerifyDescriptions(), verified, families);
+  AddFindings(directory, tables, "retire", RetireDescriptions(), {}, families);
   const MetricFamilies maintenance = maintenance_.Collect();
   families.insert(families.end(), maintenance.begin(), maintenance.end());
   const MetricFamilies process = ProcessMetrics();

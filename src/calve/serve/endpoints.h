@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "calve/offload/verify.h"
 #include "calve/serve/http_server.h"
 #include "calve/serve/maintenance_metrics.h"
 #include "calve/serve/offload_metrics.h"
@@ -24,7 +25,10 @@ class Endpoints {
   // Where `calve verify` and `calve retire` leave what they found, of which tables; empty: nowhere.
   void SetFindings(std::string directory, std::vector<std::string> tables);
 
-  std::map<std::string, HttpHandler> Handlers() const;
+  // What this process compared: into the file where there is a folder, else kept as long as the process runs.
+  Status AddVerify(const std::string& table, const offload::VerifyResult& result, TimestampMicros now);
+
+  std::map<std::string, std::function<HttpAnswer()>> Handlers() const;
 
  private:
   HttpAnswer Metrics() const;
@@ -37,6 +41,7 @@ class Endpoints {
   std::string not_ready_ = "nothing has been opened yet";
   std::string directory_;
   std::vector<std::string> tables_;
+  MetricFamilies verified_;  // where there is no folder
 };
 
 // The file of a command in that folder: "calve_verify.prom".

@@ -18,9 +18,11 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
-double SecondsFrom(Clock::time_point began) { return std::chrono::duration<double>(Clock::now() - began).count(); }
+double SecondsFrom(SteadyClock::time_point began) {
+  return std::chrono::duration<double>(SteadyClock::now() - began).count();
+}
 
 // A connection to the server, at the level of bytes.
 class Client {
@@ -41,10 +43,15 @@ class Client {
     return send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
   // All that comes until the server closes.
-  std::string Receive() const {
+  std::string Receive() const { return ReceiveUntil(""); }
+  // Or until the words have come.
+  std::string ReceiveUntil(const std::string& words) const {
     std::string text;
     char piece[4096];
-    for (ssize_t got; (got = recv(socket_, piece, sizeof piece, 0)) > 0;) text.append(piece, static_cast<size_t>(got));
+    for (ssize_t got; (got = recv(socket_, piece, sizeof piece, 0)) > 0;) {
+      text.append(piece, static_cast<size_t>(got));
+      if (!words.empty() && text.find(words) != std::string::npos) break;
+    }
     return text;
   }
 
@@ -59,8 +66,13 @@ std::string Ask(int port, const std::string& request) {
   return client.Receive();
 }
 
-std::unique_ptr<HttpServer> Started(std::map<std::string, HttpHandler> handlers, const HttpLimits& limits = {}) {
-  return HttpServer::Start({"127.0.0.1", 0}, std::move(handlers), limits).ValueOrDie();
+std::unique_ptr<HttpServer> Started(std::map<std::string, std::function<HttpAnswer()>> handlers,
+                                    HttpOptions options = {}) {
+  const auto handler = [handlers = std::move(handlers)](const HttpRequest& request) {
+    const auto found = handlers.find(request.path);
+    return found == handlers.end() || request.method != "GET" ? HttpAnswer{404, "none\n"} : found->second();
+  };
+  return HttpServer::Start({"127.0.0.1", 0}, handler, std::move(options)).ValueOrDie();
 }
 
 TEST(HttpServer, AnswersByPath) {
@@ -93,8 +105,8 @@ TEST(HttpServer, AnswersByPath) {
 }
 
 TEST(HttpServer, TakesRequestsOfABoundedSize) {
-  HttpLimits limits;
-  limits.request_bytes_max = 4096;
+  HttpOptions limits;
+  limits.limits.request_bytes_max = 4096;
   std::atomic<int> called{0};
   const auto server = Started({{"/a", [&] { return ++called, HttpAnswer{}; }}}, limits);
   const int port = server->address().port;
@@ -112,14 +124,14 @@ TEST(HttpServer, TakesRequestsOfABoundedSize) {
 }
 
 TEST(HttpServer, GivesUpOnClientsThatTakeTheirTime) {
-  HttpLimits limits;
-  limits.threads = 1;
-  limits.request_micros_max = 300'000;
+  HttpOptions limits;
+  limits.limits.threads = 1;
+  limits.limits.request_micros_max = 300'000;
   const auto server = Started({{"/a", [] { return HttpAnswer{}; }}}, limits);
   const int port = server->address().port;
   const Client silent(port), slow(port);
   ASSERT_TRUE(slow.Send("GET /a HT"));
-  const auto began = Clock::now();
+  const auto began = SteadyClock::now();
   EXPECT_THAT(Ask(port, "GET /a HTTP/1.1\r\n\r\n"), HasSubstr("200 OK"));
   EXPECT_LT(SecondsFrom(began), 5);
   EXPECT_EQ(slow.Receive(), "");
@@ -127,11 +139,11 @@ TEST(HttpServer, GivesUpOnClientsThatTakeTheirTime) {
 
 TEST(HttpServer, EndsWithClientsThatAreStillThere) {
   std::vector<std::unique_ptr<Client>> clients;
-  const auto began = Clock::now();
+  const auto began = SteadyClock::now();
   {
-    HttpLimits limits;
-    limits.threads = 1;
-    limits.waiting_max = 1;
+    HttpOptions limits;
+    limits.limits.threads = 1;
+    limits.limits.waiting_max = 1;
     const auto server = Started({{"/a", [] { return HttpAnswer{}; }}}, limits);
     for (int i = 0; i < 5; ++i) {
       clients.push_back(std::make_unique<Client>(server->address().port));
@@ -143,9 +155,63 @@ TEST(HttpServer, EndsWithClientsThatAreStillThere) {
   for (int i = 0; i < 20; ++i) (void)Started({});  // also at once
 }
 
+TEST(HttpServer, TellsTheHandlerWhatWasAsked) {
+  HttpRequest seen;
+  const auto server =
+      HttpServer::Start({"127.0.0.1", 0}, [&](const HttpRequest& request) {
+        seen = request;
+        return HttpAnswer{202, "{}", "application/json", {{"Retry-After", "7"}, {"Cache-Control", "no-cache"}}};
+      }).ValueOrDie();
+  const std::string answer = Ask(server->address().port,
+                                 "POST /a%2Fb?x=1 HTTP/1.1\r\nHost: H\r\nX-Name: Value\r\nREMOTE_ADDR: 6.6.6.6\r\n"
+                                 "Content-Type: application/json\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 202 "));
+  EXPECT_THAT(answer, HasSubstr("Retry-After: 7\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Cache-Control: no-cache\r\n"));
+  EXPECT_EQ(answer.find("no-store"), std::string::npos);
+  EXPECT_EQ(seen.method, "POST");
+  EXPECT_EQ(seen.path, "/a%2Fb");
+  EXPECT_EQ(seen.body, "hello");
+  EXPECT_EQ(*seen.Header("x-name"), "Value");
+  EXPECT_EQ(seen.client, "127.0.0.1") << "whatever the client says of itself";
+}
+
+TEST(HttpServer, HandsReadersOfEventsToAThreadOfTheirOwn) {
+  HttpOptions options;
+  options.limits.threads = 1;
+  options.event_limits.readers = 3;
+  options.event_limits.look_micros = 2'000;
+  options.events.whole = [] { return ServerEvent{"status", "{}"}; };
+  options.events.changes = [] { return std::vector<ServerEvent>{{"tick", "1"}}; };
+  HttpAnswer stream;
+  stream.is_event_stream = true;
+  const auto server = Started({{"/events", [stream] { return stream; }}, {"/a", [] { return HttpAnswer{}; }}}, options);
+  const int port = server->address().port;
+  std::vector<std::unique_ptr<Client>> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.push_back(std::make_unique<Client>(port));
+    ASSERT_TRUE(readers.back()->Send("GET /events HTTP/1.1\r\nHost: h\r\n\r\n"));
+    const std::string heard = readers.back()->ReceiveUntil("event: tick");
+    EXPECT_THAT(heard, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(heard, HasSubstr("Content-Type: text/event-stream\r\n"));
+    EXPECT_THAT(heard, HasSubstr("event: status\ndata: {}\n\n"));
+  }
+  EXPECT_THAT(Ask(port, "GET /events HTTP/1.1\r\nHost: h\r\n\r\n"), HasSubstr("HTTP/1.1 503 "));
+  EXPECT_THAT(Ask(port, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"), HasSubstr("200 OK")) << "the one thread is free";
+  readers.pop_back();
+  const auto end = SteadyClock::now() + std::chrono::seconds(20);
+  std::string again;
+  while (again.find("200 OK") == std::string::npos && SteadyClock::now() < end) {
+    const Client next(port);
+    ASSERT_TRUE(next.Send("GET /events HTTP/1.1\r\nHost: h\r\n\r\n"));
+    again = next.ReceiveUntil("\r\n\r\n");
+  }
+  EXPECT_THAT(again, HasSubstr("200 OK")) << "a place became free";
+}
+
 TEST(HttpServer, SaysThatAnAddressIsTaken) {
   const auto server = Started({});
-  const auto second = HttpServer::Start(server->address(), {});
+  const auto second = HttpServer::Start(server->address(), [](const HttpRequest&) { return HttpAnswer{}; });
   EXPECT_EQ(KindOf(second.status()), ErrorKind::kConfig);
   EXPECT_THAT(MessageOf(second.status()), HasSubstr(server->address().ToString()));
   EXPECT_THAT(RemedyOf(second.status()), HasSubstr("--listen"));
