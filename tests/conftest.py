@@ -46,7 +46,7 @@ class Cold:
 
     def lose_journal(self):
         if self.kind == "postgres":
-            self.database.sql("DROP TABLE IF EXISTS offload_watermarks, calve_runs, calve_leases, calve_parts_seen, calve_schema_version")
+            self.database.sql("DROP TABLE IF EXISTS offload_watermarks, calve_runs, calve_leases, calve_parts_seen, calve_paused_tables, calve_schema_version")
         for path in self.folder.glob("state.db*"):
             path.unlink()
 
