@@ -4,6 +4,7 @@
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
+#include "calve/cli/missing_table.h"
 #include "calve/cli/session.h"
 #include "calve/config/load_config.h"
 #include "calve/offload/watermark.h"
@@ -46,7 +47,7 @@ TableStatus Look(TargetSide& side, const catalog::TableIdent& ident) {
   TableStatus status;
   status.table = ident.ToString();
   auto loaded = side.catalog->LoadTable(ident);
-  status.error = loaded.status();
+  status.error = ExplainMissingTable(loaded.status(), ident, *side.catalog);
   if (!loaded.ok()) return status;
   const iceberg::Snapshot* tip = loaded->metadata.CurrentSnapshot();
   if (tip) status.snapshot_id = tip->snapshot_id;
