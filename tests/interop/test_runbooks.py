@@ -3,6 +3,7 @@ the end another engine finds every row once."""
 
 import contextlib
 import datetime
+import json
 import os
 import re
 import runpy
@@ -210,6 +211,10 @@ def a_warehouse_that_is_not_mounted(page, place):
         subprocess.run(["umount", warehouse], check=True)
 
 
+def restore_catalog(place, metadata_file):
+    place.cold.database.sql(f"UPDATE iceberg_tables SET metadata_location = 'file://{metadata_file}'")
+
+
 @drill("catalog-down")
 def test_catalog_down(tmp_path, clickhouse_server, passwords):
     with postgres.server() as server:
@@ -235,7 +240,26 @@ def test_catalog_down(tmp_path, clickhouse_server, passwords):
             page.do("Remedy", "")
             serving.wait("cycle ended", at)
             page.do("How to know that it worked")
-        place.everything_once()
+            place.soon_everything_once()
+            place.service("stop")
+            # A backup: the row that leads to the table is an older one.
+            place.run()
+            where = place.table.metadata_file
+            place.insert_now(*range(2000, 2005))
+            place.run()
+            restore_catalog(place, where)
+            page.do("Remedy", "It came back from a backup, or a standby took over")
+            place.everything_once()
+            where = place.table.metadata_file
+            place.insert_now(*range(3000, 3005))
+            place.run()
+            page.variables["METADATA"] = str(place.table.metadata_file)
+            place.sql("ALTER TABLE trades DELETE WHERE id >= 3000 SETTINGS mutations_sync = 2")
+            restore_catalog(place, where)
+            place.replaced["postgresql+psycopg2://calve@127.0.0.1/lake"] = place.cold.database.sqlalchemy
+            page.do("Remedy", "… and ClickHouse no longer has those rows")
+            place.run()
+            place.everything_once(only_in_cold=range(3000, 3005))
         place.end()
 
 
@@ -483,22 +507,51 @@ def forget_watermark(place):
     place.cold.lose_journal()
 
 
-@drill("upgrading")
-def test_upgrading(tmp_path, clickhouse_server, monkeypatch):
-    """What calve 0.1.0 left (tests/data/golden/calve), and a program that is replaced while it runs."""
+@contextlib.contextmanager
+def left_by(version, folder, server):
+    """A place as that version of calve left it (tests/data/golden/calve)."""
     golden = runpy.run_path(str(GOLDEN / "make.py"))
-    with tarfile.open(GOLDEN / "0.1.0.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    with tarfile.open(GOLDEN / f"{version}.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
     golden["PLACE"].unlink(missing_ok=True)
-    golden["PLACE"].symlink_to(tmp_path)
-    place = Place(tmp_path, clickhouse_server, name=golden["DATABASE"])
+    golden["PLACE"].symlink_to(folder)
+    place = Place(folder, server, name=golden["DATABASE"])
     try:
         place.cold.warehouse = golden["PLACE"] / "cold"
-        place.replaced |= {"/var/lib/calve/journal.db": tmp_path / "journal.db", "/usr/bin/calve": place.programs / "calve"}
-        place.config.content |= golden["configuration"](clickhouse_server.port) | {"schedule": {"every": "7d"}}
+        place.replaced |= {"/var/lib/calve/journal.db": folder / "journal.db", "/usr/bin/calve": place.programs / "calve"}
+        place.config.content |= golden["configuration"](server.port) | {"schedule": {"every": "7d"}}
         place.write()
-        for statement in (golden["CREATE"], *(statement for statement, _ in golden["ROWS"])):
+        for statement in json.loads((folder / "hot.json").read_text()):
             place.sql(statement)
+        yield place
+    finally:
+        place.end()
+        golden["PLACE"].unlink()
+
+
+@pytest.mark.parametrize("version", sorted(path.name.removesuffix(".tar.gz") for path in GOLDEN.glob("*.tar.gz")))
+def test_what_an_older_version_left(version, tmp_path, clickhouse_server):
+    """Read as it is, and gone on from: none of its rows comes again, and what is new comes once."""
+    with left_by(version, tmp_path, clickhouse_server) as place:
+        status = place.calve("status", "--json").json["tables"][0]
+        assert status["watermark"] and status["last_run"]["status"] == "success", "table and journal are understood"
+        assert place.calve("verify", "--json").json["equal"]
+        place.everything_once()
+        place.insert_now(9000, 9001)
+        new = place.sql(f"SELECT count() FROM trades WHERE ts > parseDateTime64BestEffort('{status['watermark']}', 6, 'UTC')")
+        assert f"trades: {new} rows up to" in place.run().err and int(new) > 2
+        place.calve("verify")
+        place.everything_once()
+        maintained = program.run("maintain", "--warehouse", f"file://{place.cold.warehouse}", "--target-table", "cold.trades", "--compact", "--min-files", "2", "--manifests",
+                                 "--orphans", "--json").json["tables"][0]
+        assert "error" not in maintained
+        place.everything_once()
+
+
+@drill("upgrading")
+def test_upgrading(tmp_path, clickhouse_server, monkeypatch):
+    """Of a calve whose program is replaced while it runs."""
+    with left_by("0.1.0", tmp_path, clickhouse_server) as place:
         running = place.programs / "calve"
         running.unlink()
         shutil.copy(program.BINARY, running)
@@ -529,9 +582,6 @@ def test_upgrading(tmp_path, clickhouse_server, monkeypatch):
                 page.symptoms(unknown, place.run(code=None).err)
                 page.do("Remedy", "Back to the old one")
         place.everything_once()
-    finally:
-        place.end()
-        golden["PLACE"].unlink()
 
 
 def test_the_index(place):
