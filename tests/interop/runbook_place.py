@@ -94,7 +94,7 @@ class Place:
     def make(self, rows=600, engine=ENGINE, **sections):
         self.sql(CREATE.format(engine=engine))
         self.insert(0, rows)
-        self.config.write("trades", **sections)
+        self.config.write("trades", **{"schedule": {"every": "7d"}, **sections})
         return self
 
     def insert(self, first, count, price="number", id="number"):

@@ -15,7 +15,6 @@ import tarfile
 import pyarrow as pa
 import pyarrow.compute  # noqa: F401: it makes pa.compute
 import pytest
-from conftest import need
 
 from . import clickhouse, postgres, program, runbooks, servers
 from .prometheus import soon
@@ -127,10 +126,15 @@ def test_clickhouse_rebuilt(place):
     assert place.sql("SELECT count() FROM trades") == "605"
 
 
+def may_mount():
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+
+
 @contextlib.contextmanager
 def small_disk(folder, kilobytes):
     """A file system of its own in memory. Yields a function that fills what is left of it but for some bytes."""
-    need(os.geteuid() == 0, "only root may mount")
+    may_mount()
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder], check=True)
 
@@ -190,7 +194,7 @@ def test_disk_full(place, tmp_path):
 
 def a_warehouse_that_is_not_mounted(page, place):
     """Of a hadoop catalog. What `mount` reads from fstab it is told here."""
-    need(os.geteuid() == 0, "only root may mount")
+    may_mount()
     store, warehouse = place.folder / "disk", place.cold.warehouse
     store.mkdir()
     warehouse.mkdir()
@@ -198,7 +202,7 @@ def a_warehouse_that_is_not_mounted(page, place):
     place.replaced = {"mount /srv/cold": mount, **place.replaced}
     subprocess.run(mount.split(), check=True)
     try:
-        place.make(schedule={"every": "7d"}).run()
+        place.make().run()
         place.sql("ALTER TABLE trades DELETE WHERE id < 300 SETTINGS mutations_sync = 2")  # as its TTL does
         subprocess.run(["umount", warehouse], check=True)
         page.place = place
@@ -267,7 +271,7 @@ def test_catalog_down(tmp_path, clickhouse_server, passwords):
 
 @drill("first-load")
 def test_first_load(place):
-    place.make(schedule={"every": "7d"})
+    place.make()
     with gone_through("first-load", place, PART=text(instant(199))) as page:
         nothing = place.calve("status", code=program.USAGE)
         page.symptoms(nothing.out, nothing.err)
@@ -284,7 +288,7 @@ def test_first_load(place):
 
 @drill("backfill")
 def test_backfill(place):
-    place.make(schedule={"every": "7d"}).run()
+    place.make().run()
     days = [datetime.timedelta(days=-20), datetime.timedelta(days=-10)]
 
     def load(since, first, count):
@@ -388,7 +392,7 @@ def test_restoring_rows(shared):
 @drill("rolling-back")
 def test_rolling_back(shared, spark):
     place = shared
-    place.make(schedule={"every": "7d"}, engine="MergeTree PARTITION BY toStartOfFifteenMinutes(ts) ORDER BY (symbol, ts)")
+    place.make(engine="MergeTree PARTITION BY toStartOfFifteenMinutes(ts) ORDER BY (symbol, ts)")
     place.run("--until", text(instant(579)))
     good = place.table.current_snapshot()["snapshot-id"]
 
@@ -458,7 +462,7 @@ def test_moving_from_the_spark_job(place, tmp_path, clickhouse_server, postgres_
     place.config.content["state"] = {"url": database.url()}
     place.replaced["/var/lib/calve/trial.db"] = tmp_path / "trial.db"
     place.postgres = lambda text: "\n".join(" ".join(row) for row in database.sql(text))
-    place.make(rows=400, schedule={"every": "7d"})
+    place.make(rows=400)
     job = SparkJob(place, spark, database)
     assert job.run() == 400
     place.insert(400, 20)

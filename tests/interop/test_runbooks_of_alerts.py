@@ -71,7 +71,7 @@ def test_lag(place):
 
 def with_metrics(place):
     (place.folder / "metrics").mkdir()
-    place.make(schedule=A_WEEK, metrics={"directory": "metrics"})
+    place.make(metrics={"directory": "metrics"})
 
 
 @drill("duplicates")
@@ -130,7 +130,7 @@ def test_cycle_too_long(place, clickhouse_server):
 @drill("retirement-blocked")
 def test_retirement_blocked(place):
     (place.folder / "metrics").mkdir()
-    place.make(schedule=A_WEEK, metrics={"directory": "metrics"})
+    place.make(metrics={"directory": "metrics"})
     place.sql("INSERT INTO trades SELECT now64(3, 'UTC') - INTERVAL 20 DAY + INTERVAL number SECOND, number + 5000, 'BTC', 1 FROM numbers(100)")
     with gone_through("retirement-blocked", place) as page, place.at_work():
         place.sql("INSERT INTO trades SELECT now64(3, 'UTC') - INTERVAL 19 DAY + INTERVAL number SECOND, number + 6000, 'BTC', 1 FROM numbers(3)")
@@ -145,7 +145,7 @@ def test_retirement_blocked(place):
 
 @drill("metrics-absent")
 def test_metrics_absent(place, tmp_path):
-    place.make(schedule=A_WEEK)
+    place.make()
     with gone_through("metrics-absent", place) as page:
         place.run()
         place.insert(600, 5)
