@@ -207,7 +207,7 @@ def a_warehouse_that_is_not_mounted(page, place):
         subprocess.run(["umount", warehouse], check=True)
         page.place = place
         with place.at_work() as serving:
-            page.symptoms("\n".join(serving.lines), only="300 rows")
+            page.symptoms("\n".join(serving.lines), only="made anew")
             page.do("Remedy", "The warehouse was not mounted")
         place.everything_once(only_in_cold=range(300))
     finally:
