@@ -3,6 +3,7 @@ the end another engine finds every row once."""
 
 import contextlib
 import datetime
+import fcntl
 import json
 import os
 import re
@@ -517,8 +518,15 @@ def left_by(version, folder, server):
     golden = runpy.run_path(str(GOLDEN / "make.py"))
     with tarfile.open(GOLDEN / f"{version}.tar.gz") as archive:
         archive.extractall(folder, filter="data")
-    golden["PLACE"].unlink(missing_ok=True)
-    golden["PLACE"].symlink_to(folder)
+    with open(f"{golden['PLACE']}.lock", "w") as lock:  # one at a time: the place is the machine's
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        golden["PLACE"].unlink(missing_ok=True)
+        golden["PLACE"].symlink_to(folder)
+        with contextlib.closing(lock):
+            yield from at_the_place(golden, folder, server)
+
+
+def at_the_place(golden, folder, server):
     place = Place(folder, server, name=golden["DATABASE"])
     try:
         place.cold.warehouse = golden["PLACE"] / "cold"
