@@ -77,6 +77,10 @@ class Prometheus(services.Process):
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{expression}: {error.read().decode()}") from None
 
+    def raised(self):
+        """The names of alerts that are firing, or will be if it stays so."""
+        return {alert["labels"]["alertname"] for alert in self.api("alerts")["alerts"]}
+
     def firing(self):
         return {(alert["labels"]["alertname"], alert["labels"].get("table")) for alert in self.api("alerts")["alerts"] if alert["state"] == "firing"}
 

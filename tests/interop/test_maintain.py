@@ -129,3 +129,15 @@ def test_what_cannot_be_read_keeps_everything(cold, hot):
     assert files_of(cold) == before
     maintain(cold, table="cold.none", code=program.USAGE)
     program.run("maintain", *cold.arguments, "--target-table", "cold.trades", code=program.USAGE)
+
+
+def test_a_table_that_is_not_there(cold, hot):
+    """Each command that works on cold tables says which one may have been meant."""
+    create_trades(hot)
+    insert_trades(hot, 0, 4)
+    offload_trades(hot, 4)
+    named = ["--target-table", "cold.trade", *cold.arguments]
+    for command in (["maintain", "--compact"], ["status"], ["verify", "--cold-only"], ["restore", "--source", hot.url, "--timestamp-col", "ts", "--into", "x", "--all"]):
+        outcome = program.run(*command, *named, code=program.USAGE)
+        assert "there is no table cold.trade " in outcome.err and "Did you mean cold.trades?" in outcome.err, outcome
+    assert "no such namespace, but cold." in program.run("status", "--target-table", "gold.trades", *cold.arguments, code=program.USAGE).err

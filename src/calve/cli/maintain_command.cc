@@ -5,6 +5,7 @@
 #include "calve/cli/maintain_output.h"
 #include "calve/cli/maintain_plan.h"
 #include "calve/cli/metrics_output.h"
+#include "calve/cli/missing_table.h"
 #include "calve/cli/session.h"
 #include "calve/cli/table_choice.h"
 #include "calve/serve/maintenance_metrics.h"
@@ -95,8 +96,8 @@ int MaintainOne(const MaintainCommandFlags& flags, const OpenedTables& sides, co
   const TimestampMicros began = clock.Now();
   maintain::MaintenancePlan plan = job.plan;
   plan.progress = &terminal;
-  const auto report =
-      maintain::MaintainTable(*sides.target.catalog, *sides.target.file_io, clock, stop, job.ident, plan);
+  auto report = maintain::MaintainTable(*sides.target.catalog, *sides.target.file_io, clock, stop, job.ident, plan);
+  report.status = ExplainMissingTable(report.status, job.ident, *sides.target.catalog);
   terminal.EndProgress();
   const TimestampMicros ended = clock.Now();
   if (!job.plan.dry_run && !report.absent) {

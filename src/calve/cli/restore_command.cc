@@ -4,6 +4,7 @@
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/json_output.h"
+#include "calve/cli/missing_table.h"
 #include "calve/cli/session.h"
 #include "calve/cli/table_choice.h"
 #include "calve/cycle/table_request.h"
@@ -171,6 +172,7 @@ Result<offload::RestoreResult> Execute(const RestoreFlags& flags, StopToken& sto
     event.Set(EventField::kSnapshotId, result->snapshot_id).Set(EventField::kDurationSeconds, result->seconds);
     terminal.TellResult(event);
   }
+  if (!result.ok()) return ExplainMissingTable(result.status(), request.target, *side.catalog);
   return result;
 }
 
@@ -218,7 +220,8 @@ int RunRestore(const RestoreFlags& flags, StopToken& stop) {
   terminal.EndProgress();
   const int code = ExitCodeOf(result.status(), stop);
   if (!result.ok()) {
-    terminal.Error(WithContext(result.status(), fmt::format("restore {} -> {}", flags.target_table, flags.into)));
+    const std::string& named = flags.choice.tables.size() == 1 ? flags.choice.tables.front() : flags.target_table;
+    terminal.Error(WithContext(result.status(), fmt::format("restore {} -> {}", named, flags.into)));
     if (flags.output.json) {
       Json json = {{"target", flags.target_table},
                    {"table", flags.into},

@@ -8,6 +8,7 @@
 #include "calve/cli/columns.h"
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/missing_table.h"
 #include "calve/cli/session.h"
 #include "calve/cli/status_table.h"
 #include "calve/cli/watch_screen.h"
@@ -50,7 +51,7 @@ TableStatus Look(TargetSide& side, const catalog::TableIdent& ident) {
   TableStatus status;
   status.table = ident.ToString();
   auto loaded = side.catalog->LoadTable(ident);
-  status.error = loaded.status();
+  status.error = ExplainMissingTable(loaded.status(), ident, *side.catalog);
   if (!loaded.ok()) return status;
   const iceberg::Snapshot* tip = loaded->metadata.CurrentSnapshot();
   if (tip) status.snapshot_id = tip->snapshot_id;

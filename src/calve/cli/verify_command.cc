@@ -4,6 +4,7 @@
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
 #include "calve/cli/metrics_output.h"
+#include "calve/cli/missing_table.h"
 #include "calve/cli/notify_output.h"
 #include "calve/cli/session.h"
 #include "calve/cli/table_choice.h"
@@ -227,8 +228,9 @@ int VerifyOne(const VerifyFlags& flags, const OpenedTables& sides, const offload
   terminal.EndProgress();
   int code = ExitCodeOf(result.status(), stop);
   if (!result.ok()) {
-    terminal.Error(WithContext(result.status(), "verify " + request.target.ToString()));
-    json = {{"target", request.target.ToString()}, {"error", ErrorJson(result.status())}, {"exit_code", code}};
+    const Status error = ExplainMissingTable(result.status(), request.target, *sides.target.catalog);
+    terminal.Error(WithContext(error, "verify " + request.target.ToString()));
+    json = {{"target", request.target.ToString()}, {"error", ErrorJson(error)}, {"exit_code", code}};
     return code;
   }
   if (!result->result.equal()) code = kExitDifference;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace calve::offload {
 namespace {
 
@@ -50,6 +52,23 @@ Status Adopt(const OffloadContext& context, const OffloadRequest& request, const
                    "load all rows.");
 }
 
+// Runs that are looked through for one that succeeded.
+constexpr int kEarlierRuns = 20;
+
+// The journal decides nothing: a table that is not there is made. But where it knows the table, somebody should look.
+std::string NoteOfATableThatIsGone(const OffloadContext& context, const OffloadRequest& request) {
+  if (!context.journal) return "";
+  const auto runs = context.journal->LastRuns(request.target.ToString(), kEarlierRuns);
+  if (!runs.ok()) return "";
+  const auto run = std::ranges::find(*runs, "success", &journal::RunRecord::status);
+  if (run == runs->end()) return "";
+  return fmt::format(
+      "{} is not there and is made anew, though a run into it succeeded at {}: is the warehouse mounted, and the "
+      "catalog "
+      "the one of that run? (Where the table was dropped, this is right)",
+      request.target.ToString(), FormatTimestamp(run->started_at));
+}
+
 }  // namespace
 
 Result<Beginning> FindBeginning(const OffloadContext& context, const OffloadRequest& request,
@@ -57,6 +76,7 @@ Result<Beginning> FindBeginning(const OffloadContext& context, const OffloadRequ
   Beginning beginning;
   if (!target) {
     beginning.from = request.start_from;
+    beginning.note = NoteOfATableThatIsGone(context, request);
     return beginning;
   }
   auto read = ReadWatermark(*target);

@@ -13,6 +13,7 @@ struct Beginning {
   std::optional<Watermark> watermark;   // as the target's snapshots tell it
   std::optional<TimestampMicros> from;  // nullopt: at the first row
   bool adopts_row = false;              // `from` is the one of the Spark job's row in the journal
+  std::string note;                     // what the operator should know; mostly empty
 };
 
 // `target` is null where the table does not exist. kConfig where the target is another source's, or has rows of which

@@ -72,6 +72,15 @@ TEST(TypeMapping, NestsWithElementNullability) {
   EXPECT_EQ(nested.type.fields[0].type.fields[1].name, "b");
 }
 
+TEST(TypeMapping, TheWayOutNamesTheColumnAndNotWhatLiesInside) {
+  const Status refused = MapColumn("c", Ch("Array(AggregateFunction(sum, UInt8))"), std::nullopt).status();
+  EXPECT_EQ(KindOf(refused), ErrorKind::kUnsupported);
+  EXPECT_NE(MessageOf(refused).find("column c.element"), std::string::npos);
+  EXPECT_NE(RemedyOf(refused).find("--exclude c; in the configuration, columns: {c: {exclude: true}}."),
+            std::string::npos)
+      << RemedyOf(refused);
+}
+
 TEST(TypeMapping, RefusesWhatWouldLoseAndSaysTheWayOut) {
   Status fine = MapColumn("ts", Ch("DateTime64(9)"), std::nullopt).status();
   EXPECT_EQ(KindOf(fine), ErrorKind::kUnsupported);

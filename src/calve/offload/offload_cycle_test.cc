@@ -78,6 +78,21 @@ TEST_P(OffloadCycle, AMainFromBeforeCalvesFirstWindowIsNotAdoptedFromTheJournal)
   EXPECT_EQ(Cycle().ValueOrDie().rows, 1);
 }
 
+// A warehouse that is not mounted looks like one in which nothing was made yet.
+TEST_P(OffloadCycle, ATableThatIsGoneIsMadeAnewAndTold) {
+  const auto told = [&] {
+    return testing::Contains(testing::HasSubstr("is not there and is made anew, though a run into it succeeded at"));
+  };
+  Row();
+  EXPECT_THAT(Cycle().ValueOrDie().notes, testing::Not(told())) << "the first time";
+  ASSERT_TRUE(place_.OpenCatalog()->DropTable(place_.request.target).ok());
+  auto again = Cycle().ValueOrDie();
+  EXPECT_EQ(again.rows, 1);
+  EXPECT_THAT(again.notes, told());
+  Row();
+  EXPECT_THAT(Cycle().ValueOrDie().notes, testing::Not(told()));
+}
+
 // What the journal knows to be in cold was true when the cycle began.
 TEST_P(OffloadCycle, ARollbackInACycleBringsLateRowsBackInTheNext) {
   constexpr int64_t kHour = 3600 * kMicrosPerSecond;

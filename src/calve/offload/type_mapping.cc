@@ -12,13 +12,10 @@ using iceberg::TypeId;
 using source::ClickHouseType;
 using source::TypeKind;
 
-Status Refuse(const std::string& column, const ClickHouseType& type, const std::string& why,
-              const std::string& remedy) {
-  return MakeError(
-      ErrorKind::kUnsupported, fmt::format("column {}: ClickHouse type {} {}", column, type.text, why),
-      remedy.empty()
-          ? fmt::format("Give it an expression with --expr '{0}=…', or leave it out with --exclude {0}.", column)
-          : remedy);
+Status Refuse(const std::string& path, const ClickHouseType& type, const std::string& why,
+              const std::string& remedy = "") {
+  return MakeError(ErrorKind::kUnsupported, fmt::format("column {}: ClickHouse type {} {}", path, type.text, why),
+                   remedy);
 }
 
 bool IsFineTimestamp(const ClickHouseType& type) { return type.kind == TypeKind::kDateTime64 && type.precision > 6; }
@@ -43,7 +40,7 @@ Result<Type> StructOf(const std::string& path, const ClickHouseType& type) {
     ARROW_ASSIGN_OR_RAISE(Shape child, ShapeOf(path + "." + name, type.children[i]));
     fields.push_back(iceberg::NestedField{0, name, child.required, std::move(child.type), ""});
   }
-  if (fields.empty()) return Refuse(path, type, "has no elements, which Iceberg's struct must have", "");
+  if (fields.empty()) return Refuse(path, type, "has no elements, which Iceberg's struct must have");
   return Type::Struct(std::move(fields));
 }
 
@@ -88,7 +85,7 @@ Result<Type> ScalarOf(const std::string& path, const ClickHouseType& type) {
       return Type::Of(TypeId::kDouble);
     case TypeKind::kDecimal:
       if (type.scale > 38) {
-        return Refuse(path, type, "has more than 38 digits after the point, which Iceberg's decimal cannot hold", "");
+        return Refuse(path, type, "has more than 38 digits after the point, which Iceberg's decimal cannot hold");
       }
       return Type::Decimal(std::min(type.precision, 38), type.scale);
     case TypeKind::kString:
@@ -114,9 +111,9 @@ Result<Type> ScalarOf(const std::string& path, const ClickHouseType& type) {
       }
       return Type::Of(TypeId::kTimestampTz);
     case TypeKind::kAggregateFunction:
-      return Refuse(path, type, "is an aggregation state inside another type, which cannot be finalised there", "");
+      return Refuse(path, type, "is an aggregation state inside another type, which cannot be finalised there");
     default:
-      return Refuse(path, type, "has no faithful Iceberg type", "");
+      return Refuse(path, type, "has no faithful Iceberg type");
   }
 }
 
@@ -173,8 +170,16 @@ Result<MappedColumn> MapColumn(const std::string& column, const source::ClickHou
     if (has_text && wanted->id == TypeId::kString) mapped.expression = *TextExpression(column, type);
     return mapped;
   }
-  ARROW_ASSIGN_OR_RAISE(Shape shape, ShapeOf(column, type));
-  mapped.type = std::move(shape.type);
+  auto shape = ShapeOf(column, type);
+  if (!shape.ok() && RemedyOf(shape.status()).empty()) {
+    // Of the column as a whole, also where what is refused lies deep inside of it.
+    return WithKind(shape.status(), ErrorKind::kUnsupported,
+                    fmt::format("Give it an expression with --expr '{0}=…', or leave it out with --exclude {0}; in the "
+                                "configuration, columns: {{{0}: {{exclude: true}}}}.",
+                                column));
+  }
+  ARROW_ASSIGN_OR_RAISE(Shape whole, std::move(shape));
+  mapped.type = std::move(whole.type);
   return mapped;
 }
 

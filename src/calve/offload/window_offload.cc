@@ -250,6 +250,7 @@ class Offload {
     if (beginning.adopts_row) {
       Note(fmt::format("adopted the watermark {} of offload_watermarks", FormatTimestamp(*beginning.from)));
     }
+    if (!beginning.note.empty()) Note(beginning.note);
     plan.adopts_row = beginning.adopts_row;
     if (beginning.watermark) {
       plan.stamp = beginning.watermark->stamp;
