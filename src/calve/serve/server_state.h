@@ -202,6 +202,7 @@ class StateReporter : public cycle::CycleReporter {
       inner_.Update(progress);
     }
     void Note(const std::string& text) override { inner_.Note(text); }
+    void Tell(const Event& event) override { inner_.Tell(event); }
 
    private:
     offload::ProgressSink& inner_;
