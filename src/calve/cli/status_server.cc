@@ -146,8 +146,8 @@ Status StatusServer::RunNow() {
   ARROW_RETURN_NOT_OK(stop_.Check());
   std::lock_guard lock(mutex_);
   if (!loop_) return MakeError(ErrorKind::kStopped, "calve serve is not running cycles");
+  state_.OnRunRequested();  // before the cycle can begin, which ends it
   loop_->RequestRun();
-  state_.OnRunRequested();
   terminal_.Note("a cycle was asked for over HTTP");
   return Status::OK();
 }
