@@ -85,7 +85,7 @@ soak:  ## the models of the promise with new seeds, on all cores, for CALVE_SOAK
 interop:  ## pytest: the command line, crashes, and what four engines read
 	@$(call begin,pytest over the built program)
 	tools/setup build run test spark servers
-	$(call compile,release,calve)
+	$(call compile,release,calve calve_cli_test)
 	$(pytest) tests $(if $(k),-k '$(k)')
 	$(call finish)
 

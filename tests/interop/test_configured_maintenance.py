@@ -1,11 +1,14 @@
 """Maintenance by the configuration: `calve maintain --config`, and `calve serve` between its cycles."""
 
 import collections
+import os
+import re
+import subprocess
 import time
 
 import pytest
 
-from . import program
+from . import program, readers
 from .configuration import Configuration
 from .prometheus import samples, scrape
 from .test_metrics import listening
@@ -54,6 +57,21 @@ def test_cycles_with_maintenance_after_every_fourth(any_cold, hot, four):
         assert all(sorted(each) == sorted(rows[0]) for each in rows[1:])
     found = numbers(four[1], any_cold, "trades")
     assert found == sorted([*range(15 * CYCLES), *(10_000 + cycle for cycle in range(3, CYCLES, 3))])
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_a_thousand_cycles_with_maintenance_every_hour(tmp_path, four):
+    """Ten days on a clock of their own, in a process of their own (cli/thousand_cycles_test.cc): what grows with time is bounded; four engines read every row once."""
+    binary = program.BINARY.parent / "calve_cli_test"
+    assert binary.exists(), "make unit builds it"
+    done = subprocess.run([binary, "--gtest_also_run_disabled_tests", "--gtest_filter=*ThousandCycles*"], capture_output=True, text=True, timeout=900,
+                          env={**os.environ, "CALVE_KEEP_TABLE": str(tmp_path / "w")})
+    assert done.returncode == 0, done.stdout
+    count = int(re.search(r"^(\d+) rows$", done.stdout, re.MULTILINE)[1])
+    table = readers.Table(tmp_path / "w" / "warehouse", "cold", "trades")
+    for reader in four:
+        assert sorted(int(row[0][1]) for row in reader.rows(table, ["id"])) == list(range(1, count + 1)), reader.name
 
 
 def test_what_the_configuration_says_of_each_table(cold, hot):

@@ -298,7 +298,7 @@ def test_backfill(place):
     load(days[0], 1000, 50)
     around = {"FROM": text(START + days[0] - datetime.timedelta(hours=1)), "TO": text(START + days[0] + datetime.timedelta(hours=1))}
     with gone_through("backfill", place, **around) as page:
-        page.symptoms(place.run().err, place.calve("verify", code=program.DIFFERENCE).out)
+        page.symptoms(place.run().out, place.calve("verify", code=program.DIFFERENCE).out)
         page.do("Diagnosis")
         page.do("Remedy", "Once")
         place.everything_once()
@@ -419,7 +419,7 @@ def test_rolling_back(shared, spark):
         page.do("Remedy", "With Spark")
         assert place.table.current_snapshot()["snapshot-id"] == good
         page.do("Remedy", "It was the wrong snapshot")
-        assert place.table.current_snapshot()["snapshot-id"] == newest and "up to date" in place.run("--until", text(instant(599))).err
+        assert place.table.current_snapshot()["snapshot-id"] == newest and "up to date" in place.run("-v", "--until", text(instant(599))).err
         page.do("Remedy", "With PyIceberg")
         assert place.table.current_snapshot()["snapshot-id"] == good
         page.do("Remedy", "Go on")

@@ -1,8 +1,9 @@
-// Ten days of cycles every 15 minutes with maintenance every hour, on a clock that the test sets: what grows with time
+// Days of cycles every 15 minutes with maintenance every hour, on a clock that the test sets: what grows with time
 // stays bounded, and no row is lost or doubled.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <map>
@@ -18,12 +19,6 @@ namespace {
 
 using offload::CatalogKind;
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int kCyclesInAll = 120;
-#else
-constexpr int kCyclesInAll = 1000;
-#endif
-constexpr int kCyclesElsewhere = 120;
 constexpr int kCyclesADay = 96;
 constexpr int64_t kCycleMicros = 15 * 60 * kMicrosPerSecond;
 
@@ -38,12 +33,19 @@ double MedianOf(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-class ThousandCycles : public testing::TestWithParam<CatalogKind> {
+// Where the table is made; CALVE_KEEP_TABLE: and stays.
+std::string Folder(const std::string& passing) {
+  const char* kept = std::getenv("CALVE_KEEP_TABLE");
+  return kept ? std::string(kept) : passing + "/w";
+}
+
+class MaintainedCycles : public testing::TestWithParam<CatalogKind> {
  protected:
-  ThousandCycles() : place_(GetParam(), dir_.path() + "/w") {
+  MaintainedCycles() : place_(GetParam(), Folder(dir_.path())) {
     std::filesystem::create_directories(place_.folder);
     place_.request.partition_by = {"days(ts)"};
     place_.request.lookback_micros = 2 * kMicrosPerDay;
+    place_.request.properties["history.expire.max-snapshot-age-ms"] = "86400000";
     // At a full hour, so that the last maintenance is of the last cycle.
     place_.clock.ahead = 3600 * kMicrosPerSecond - place_.clock.Now() % (3600 * kMicrosPerSecond);
     place_.source.SetNow(place_.clock.Now());
@@ -116,38 +118,49 @@ class ThousandCycles : public testing::TestWithParam<CatalogKind> {
             static_cast<int64_t>(std::filesystem::file_size(path)), state.snapshots, state.manifests};
   }
 
+  // The cycles, with maintenance after every fourth, and the promise at the end.
+  void Play(int cycles) {
+    for (int cycle = 0; cycle < cycles; ++cycle) {
+      Arrive(cycle);
+      ASSERT_NO_FATAL_FAILURE(Cycle()) << cycle;
+      if (cycle % 4 == 3) {
+        ASSERT_NO_FATAL_FAILURE(Maintain(cycle % kCyclesADay == kCyclesADay - 1)) << cycle;
+        ASSERT_LE(MostFilesOfAPartition(place_.Load().metadata), 2) << "after cycle " << cycle;
+      }
+      if (cycle % kCyclesADay == kCyclesADay - 1) sizes_[cycle / kCyclesADay] = Look();
+    }
+    const auto table = place_.Load();
+    EXPECT_EQ((*offload::ReadWatermark(table.metadata))->stamp.window_to, place_.source.now());
+    std::map<int64_t, int> seen;
+    for (const offload::ColdRow& row : offload::ReadColdRows(place_.file_io, table.metadata)) ++seen[row.id];
+    EXPECT_EQ(static_cast<int64_t>(seen.size()), last_id_);
+    EXPECT_TRUE(std::ranges::all_of(seen, [](const auto& id) { return id.second == 1; }));
+    EXPECT_EQ(rows_, last_id_);
+    EXPECT_GE(partitions_, cycles / kCyclesADay);
+  }
+
   storage::TempDir dir_;
   offload::OffloadPlace place_;
   StopToken stop_;
   std::mt19937_64 random_{7};
   int64_t last_id_ = 0, rows_ = 0, partitions_ = 0;
   std::vector<double> cpu_, reads_;  // of each cycle
+  std::map<int, Size> sizes_;        // by day, when its last cycle and the maintenance after it are done
 };
 
-TEST_P(ThousandCycles, WithMaintenanceWhatGrowsIsBoundedAndEveryRowIsThereOnce) {
-  std::map<int, Size> sizes;  // by day, when its last cycle and the maintenance after it are done
-  const int cycles = GetParam() == CatalogKind::kHadoop ? kCyclesInAll : kCyclesElsewhere;
-  for (int cycle = 0; cycle < cycles; ++cycle) {
-    Arrive(cycle);
-    ASSERT_NO_FATAL_FAILURE(Cycle()) << cycle;
-    if (cycle % 4 == 3) {
-      ASSERT_NO_FATAL_FAILURE(Maintain(cycle % kCyclesADay == kCyclesADay - 1)) << cycle;
-      ASSERT_LE(MostFilesOfAPartition(place_.Load().metadata), 2) << "after cycle " << cycle;
-    }
-    if (cycle % kCyclesADay == kCyclesADay - 1) sizes[cycle / kCyclesADay] = Look();
-  }
-  // The promise.
-  const auto table = place_.Load();
-  EXPECT_EQ((*offload::ReadWatermark(table.metadata))->stamp.window_to, place_.source.now());
-  std::map<int64_t, int> seen;
-  for (const offload::ColdRow& row : offload::ReadColdRows(place_.file_io, table.metadata)) ++seen[row.id];
-  EXPECT_EQ(static_cast<int64_t>(seen.size()), last_id_);
-  EXPECT_TRUE(std::ranges::all_of(seen, [](const auto& id) { return id.second == 1; }));
-  EXPECT_EQ(rows_, last_id_);
-  EXPECT_GE(partitions_, cycles / kCyclesADay);
-  if (cycles < 1000) return;
-  // Snapshots live for 5 days: from the seventh day on nothing grows but what is in cold, a file or two a day.
-  const Size full = sizes.at(6), last = sizes.at(9);
+TEST_P(MaintainedCycles, EveryRowIsThereOnceAndAPartitionHasTwoSmallFilesAtMost) { Play(120); }
+
+INSTANTIATE_TEST_SUITE_P(Catalogs, MaintainedCycles, testing::Values(CatalogKind::kHadoop, CatalogKind::kSql),
+                         [](const auto& kind) { return std::string(NameOf(kind.param)); });
+
+class ThousandCycles : public MaintainedCycles {};
+
+// Called by tests/interop/test_configured_maintenance.py alone, where four engines read the table that it leaves in
+// CALVE_KEEP_TABLE.
+TEST_P(ThousandCycles, DISABLED_WhatGrowsIsBounded) {
+  ASSERT_NO_FATAL_FAILURE(Play(1000));
+  // Snapshots live for a day: from the third day on nothing grows but what is in cold, a file or two a day.
+  const Size full = sizes_.at(2), last = sizes_.at(9);
   EXPECT_LE(last.snapshots, full.snapshots * 11 / 10);
   EXPECT_LE(last.metadata_bytes, full.metadata_bytes * 11 / 10);
   EXPECT_LE(last.manifests, 12);
@@ -156,19 +169,20 @@ TEST_P(ThousandCycles, WithMaintenanceWhatGrowsIsBoundedAndEveryRowIsThereOnce) 
     const auto first = values.begin() + number * kCyclesADay;
     return MedianOf({first, first + kCyclesADay});
   };
-  EXPECT_LE(day(reads_, 9), day(reads_, 6) * 1.1) << "a cycle reads more and more";
-  EXPECT_LE(day(cpu_, 9), day(cpu_, 6) * 1.5) << "a cycle takes longer and longer";
-  for (const int number : {1, 6, 9}) {
-    const Size& size = sizes[number];
+  EXPECT_LE(day(reads_, 9), day(reads_, 2) * 1.1) << "a cycle reads more and more";
+  EXPECT_LE(day(cpu_, 9), day(cpu_, 2) * 1.5) << "a cycle takes longer and longer";
+  for (const int number : {2, 5, 9}) {
+    const Size& size = sizes_[number];
     fmt::print(
         "day {}: a cycle takes {:.1f} ms of CPU and {} reads; {} files, {} snapshots, {} manifests, {} kB of "
         "metadata\n",
         number + 1, day(cpu_, number) * 1e3, day(reads_, number), size.files, size.snapshots, size.manifests,
         size.metadata_bytes / 1000);
   }
+  fmt::print("{} rows\n", last_id_);
 }
 
-INSTANTIATE_TEST_SUITE_P(Catalogs, ThousandCycles, testing::Values(CatalogKind::kHadoop, CatalogKind::kSql),
+INSTANTIATE_TEST_SUITE_P(Catalogs, ThousandCycles, testing::Values(CatalogKind::kHadoop),
                          [](const auto& kind) { return std::string(NameOf(kind.param)); });
 
 }  // namespace
