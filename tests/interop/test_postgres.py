@@ -406,7 +406,8 @@ def test_the_tables_that_the_documentation_shows(cold, hot, database):
     made_by_calve = database.sql(columns)
     database.sql("DROP TABLE offload_watermarks, calve_runs, calve_leases, calve_parts_seen, calve_schema_version")
     database.sql(f"SET ROLE {database.name};" + statements.replace(" TO calve;", f" TO {user};"))
-    assert database.sql(columns) == made_by_calve
+    # The first pause makes one more: journal conformance has it.
+    assert [row for row in database.sql(columns) if not row[0].startswith("calve_paused_tables")] == made_by_calve
     cold.state = database.url(user)
     result = hot.offload("trades", "--until", "2024-08-10T00:00:00Z", "--sequence-col", "sequence")
     assert not [n for n in result["notes"] if "journal" in n]
