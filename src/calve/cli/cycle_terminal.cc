@@ -22,7 +22,7 @@ int64_t RowsOf(const cycle::CycleReport& report) {
 }
 
 Json TableJson(const cycle::TableReport& report, bool dry_run) {
-  Json json = {{"name", report.name}, {"state", StateName(report.outcome.state)}};
+  Json json = {{"name", report.name}, {"state", schedule::TableStateName(report.outcome.state)}};
   if (!report.outcome.reason.empty()) json["reason"] = report.outcome.reason;
   if (!report.outcome.status.ok()) json["error"] = ErrorJson(report.outcome.status);
   if (report.outcome.started) json["duration_seconds"] = SecondsOf(report.outcome);
@@ -127,20 +127,6 @@ Event CycleEndedEvent(const cycle::CycleReport& report, const std::string& cycle
   return event.Set(EventField::kDurationSeconds, static_cast<double>(report.finished - report.started) / 1e6);
 }
 
-std::string_view StateName(TableState state) {
-  switch (state) {
-    case TableState::kDone:
-      return "done";
-    case TableState::kFailed:
-      return "failed";
-    case TableState::kSkipped:
-      return "skipped";
-    case TableState::kStopped:
-      return "stopped";
-  }
-  return "";
-}
-
 std::string DoneText(const offload::OffloadResult& r, bool dry_run) {
   std::string text;
   if (dry_run) {
@@ -166,7 +152,7 @@ Json CycleJson(const cycle::CycleReport& report, bool dry_run) {
   json["duration_seconds"] = static_cast<double>(report.finished - report.started) / 1e6;
   json["rows"] = RowsOf(report);
   for (TableState state : {TableState::kDone, TableState::kFailed, TableState::kSkipped, TableState::kStopped}) {
-    json[std::string(StateName(state))] = report.Count(state);
+    json[std::string(schedule::TableStateName(state))] = report.Count(state);
   }
   if (report.backlog()) json["backlog"] = true;
   if (dry_run) json["dry_run"] = true;
@@ -189,7 +175,8 @@ std::string CycleSummary(const cycle::CycleReport& report) {
   std::string text = fmt::format("{} table{}:", report.tables.size(), report.tables.size() == 1 ? "" : "s");
   for (TableState state : {TableState::kDone, TableState::kFailed, TableState::kSkipped, TableState::kStopped}) {
     const size_t count = report.Count(state);
-    if (count > 0) text += fmt::format("{} {} {}", text.back() == ':' ? "" : ",", count, StateName(state));
+    if (count > 0)
+      text += fmt::format("{} {} {}", text.back() == ':' ? "" : ",", count, schedule::TableStateName(state));
   }
   return text + fmt::format("; {} rows in {}", HumanCount(RowsOf(report)),
                             HumanSeconds(static_cast<double>(report.finished - report.started) / 1e6));

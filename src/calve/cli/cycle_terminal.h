@@ -44,9 +44,6 @@ class CycleTerminal : public cycle::CycleReporter {
   std::deque<Sink> sinks_;  // by the table's number
 };
 
-// "done", "failed", "skipped", "stopped"
-std::string_view StateName(schedule::TableState state);
-
 // "2,300 rows up to 2024-08-09T00:15:00Z in 1.2 s, 3 files, 1.1 MB; 40 late rows"; of one that is done.
 std::string DoneText(const offload::OffloadResult& result, bool dry_run);
 

@@ -55,13 +55,13 @@ void ServiceObserver::OnStopping(std::optional<TimestampMicros> limit) {
 }
 
 void ServiceReporter::OnStarted(size_t table) {
-  inner_.OnStarted(table);
+  PassingReporter::OnStarted(table);
   running_.insert(table);
   Say();
 }
 
 void ServiceReporter::OnEnded(size_t table, const cycle::TableReport& report) {
-  inner_.OnEnded(table, report);
+  PassingReporter::OnEnded(table, report);
   running_.erase(table);
   ++ended_;
   Say();

@@ -6,7 +6,7 @@
 
 #include "calve/cli/service_notify.h"
 #include "calve/cli/terminal.h"
-#include "calve/cycle/cycle.h"
+#include "calve/cycle/passing_reporter.h"
 #include "calve/schedule/serve_loop.h"
 
 namespace calve::cli {
@@ -38,20 +38,18 @@ class ServiceObserver : public schedule::ServeObserver {
 };
 
 // Of a cycle's tables: those that are worked on.
-class ServiceReporter : public cycle::CycleReporter {
+class ServiceReporter : public cycle::PassingReporter {
  public:
   // All must outlive it.
   ServiceReporter(cycle::CycleReporter& inner, const config::Config& config, ServiceNotifier& notifier)
-      : inner_(inner), config_(config), notifier_(notifier) {}
+      : PassingReporter(inner, config.tables.size()), config_(config), notifier_(notifier) {}
 
-  offload::ProgressSink& SinkOf(size_t table) override { return inner_.SinkOf(table); }
   void OnStarted(size_t table) override;
   void OnEnded(size_t table, const cycle::TableReport& report) override;
 
  private:
   void Say();
 
-  cycle::CycleReporter& inner_;
   const config::Config& config_;
   ServiceNotifier& notifier_;
   std::set<size_t> running_;

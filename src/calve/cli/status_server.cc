@@ -239,16 +239,7 @@ Result<offload::VerifyResult> StatusServer::Compare(const WaitingJob& job) {
   if (table == config.tables.end()) {
     return MakeError(ErrorKind::kNotFound, "the configuration has no such table any more");
   }
-  const offload::OffloadRequest offload = cycle::RequestOf(*table);
   offload::VerifyRequest request;
-  request.source_table = offload.source_table;
-  request.query = offload.query;
-  request.where = offload.where;
-  request.target = offload.target;
-  request.timestamp_column = offload.timestamp_column;
-  request.columns = offload.columns;
-  request.key = offload.key;
-  request.settings = offload.settings;
   request.from = job.job.from;
   request.to = job.job.to;
   // Beside what a cycle may use.
@@ -258,7 +249,7 @@ Result<offload::VerifyResult> StatusServer::Compare(const WaitingJob& job) {
   JobProgress progress(state_, job.table);
   offload::VerifyContext context{source.get(), *side.catalog, *side.file_io,     clock_,
                                  stop_,        progress,      side.journal.get()};
-  return offload::VerifyTable(context, request);
+  return offload::VerifyTable(context, cycle::VerifyRequestOf(*table, request));
 }
 
 }  // namespace calve::cli

@@ -180,20 +180,6 @@ struct Outcome {
   std::optional<offload::RepairResult> repair;
 };
 
-// The request's range, and what the configuration says of the table.
-offload::VerifyRequest RequestOf(const config::TableConfig& table, offload::VerifyRequest request) {
-  const offload::OffloadRequest offload = cycle::RequestOf(table);
-  request.source_table = offload.source_table;
-  request.query = offload.query;
-  request.where = offload.where;
-  request.target = offload.target;
-  request.timestamp_column = offload.timestamp_column;
-  request.columns = offload.columns;
-  if (request.key.empty()) request.key = offload.key;
-  for (const auto& [name, value] : offload.settings) request.settings.emplace(name, value);
-  return request;
-}
-
 Result<Outcome> Verify(const VerifyFlags& flags, const OpenedTables& sides, source::Source* source,
                        const offload::VerifyRequest& request, const Clock& clock, StopToken& stop, Terminal& terminal) {
   ARROW_ASSIGN_OR_RAISE(int64_t lease, ParseDuration(flags.lease));
@@ -261,7 +247,8 @@ Result<int> VerifyAll(const VerifyFlags& flags, const OpenedTables& sides, const
     const config::TableConfig& table = sides.config->tables[i];
     ARROW_RETURN_NOT_OK(stop.Check());
     Json told = Json::object();
-    codes.Add(VerifyOne(flags, sides, RequestOf(table, range), table.name, &table, findings, stop, terminal, told));
+    codes.Add(VerifyOne(flags, sides, cycle::VerifyRequestOf(table, range), table.name, &table, findings, stop,
+                        terminal, told));
     Json named = {{"name", table.name}};
     named.update(told);
     json["tables"].push_back(std::move(named));

@@ -54,4 +54,17 @@ offload::OffloadRequest RequestOf(const config::TableConfig& table) {
   return request;
 }
 
+offload::VerifyRequest VerifyRequestOf(const config::TableConfig& table, offload::VerifyRequest request) {
+  const offload::OffloadRequest offload = RequestOf(table);
+  request.source_table = offload.source_table;
+  request.query = offload.query;
+  request.where = offload.where;
+  request.target = offload.target;
+  request.timestamp_column = offload.timestamp_column;
+  request.columns = offload.columns;
+  if (request.key.empty()) request.key = offload.key;
+  for (const auto& [name, value] : offload.settings) request.settings.emplace(name, value);
+  return request;
+}
+
 }  // namespace calve::cycle

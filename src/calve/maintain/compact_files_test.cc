@@ -158,6 +158,34 @@ TEST(CompactFiles, AnUnknownOutcomeDeletesNothing) {
 }
 
 // Bytes that change on their way: the fingerprint of what was written is not that of what was read.
+// Asks for a stop when the file of the second group is begun.
+class StoppingFileIO : public storage::FaultInjectingFileIO {
+ public:
+  StoppingFileIO(storage::FileIO& inner, StopToken& stop) : FaultInjectingFileIO(inner), stop_(stop) {}
+  Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(const std::string& location) override {
+    if (++outputs_ == 2) stop_.RequestStop();
+    return FaultInjectingFileIO::OpenOutput(location);
+  }
+
+ private:
+  StopToken& stop_;
+  int outputs_ = 0;
+};
+
+TEST(CompactFiles, WhatWasWrittenBeforeAStopIsCommitted) {
+  RowsTable table;
+  table.FillDays();
+  const auto rows = table.Rows();
+  StoppingFileIO file_io(*table.file_io, table.stop);
+  const auto report =
+      CompactFiles(*table.catalog, file_io, table.clock, table.stop, CompactionRequest{table.ident}, NoSleep);
+  EXPECT_EQ(KindOf(report.status()), ErrorKind::kStopped);
+  EXPECT_EQ(table.Rows(), rows);
+  // The first day's six files are one; the second day's five stay as they were, and nothing is left of their rewriting.
+  EXPECT_EQ(table.Metadata().CurrentSnapshot()->summary.at("total-data-files"), "8");
+  EXPECT_EQ(table.Files(), table.Referenced());
+}
+
 TEST(CompactFiles, AProofThatFailsLeavesTheTableAsItWas) {
   RowsTable table;
   for (int i = 0; i < 5; ++i) table.Append(0, 10 * i, 10);

@@ -3,23 +3,18 @@
 namespace calve::maintain {
 namespace {
 
-Result<TableState> StateOf(catalog::Catalog& catalog, storage::FileIO& file_io, const catalog::TableIdent& ident) {
-  ARROW_ASSIGN_OR_RAISE(const auto table, catalog.LoadTable(ident));
-  return DescribeTable(file_io, table.metadata);
-}
-
 Status Maintain(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock& clock, const StopToken& stop,
                 const catalog::TableIdent& ident, const MaintenancePlan& plan, const table::Sleep& sleep,
                 MaintenanceReport& report) {
-  if (plan.may_be_absent) {
-    const Status status = catalog.LoadTable(ident).status();
-    report.absent = KindOf(status) == ErrorKind::kNotFound;
-    if (report.absent) return Status::OK();
-    ARROW_RETURN_NOT_OK(status);
-  }
   const bool states = plan.compact || plan.manifests || plan.expire;
-  if (states) {
-    ARROW_ASSIGN_OR_RAISE(report.before, StateOf(catalog, file_io, ident));
+  if (states || plan.may_be_absent) {
+    const auto table = catalog.LoadTable(ident);
+    report.absent = plan.may_be_absent && KindOf(table.status()) == ErrorKind::kNotFound;
+    if (report.absent) return Status::OK();
+    ARROW_RETURN_NOT_OK(table.status());
+    if (states) {
+      ARROW_ASSIGN_OR_RAISE(report.before, DescribeTable(file_io, table->metadata));
+    }
   }
   if (plan.compact) {
     CompactionRequest request = *plan.compact;
@@ -45,7 +40,8 @@ Status Maintain(catalog::Catalog& catalog, storage::FileIO& file_io, const Clock
     ARROW_ASSIGN_OR_RAISE(report.statistics, ComputeStatistics(catalog, file_io, clock, stop, request, sleep));
   }
   if (states) {
-    ARROW_ASSIGN_OR_RAISE(report.after, StateOf(catalog, file_io, ident));
+    ARROW_ASSIGN_OR_RAISE(const auto table, catalog.LoadTable(ident));
+    ARROW_ASSIGN_OR_RAISE(report.after, DescribeTable(file_io, table.metadata));
   }
   if (plan.orphans) {
     OrphanRequest request = *plan.orphans;

@@ -215,6 +215,20 @@ TableOutcome TableOutcome::Skipped(std::string reason, bool blocks) {
   return outcome;
 }
 
+std::string_view TableStateName(TableState state) {
+  switch (state) {
+    case TableState::kDone:
+      return "done";
+    case TableState::kFailed:
+      return "failed";
+    case TableState::kSkipped:
+      return "skipped";
+    case TableState::kStopped:
+      return "stopped";
+  }
+  return "";
+}
+
 size_t CycleResult::Count(TableState state) const {
   return static_cast<size_t>(
       std::count_if(tables.begin(), tables.end(), [&](const auto& t) { return t.state == state; }));

@@ -27,6 +27,8 @@ enum class TableState {
   kSkipped,  // for `reason`; where the function was not called, `started` is empty
   kStopped,  // by the StopToken: amid its work, or (`started` is empty) before it began
 };
+// "done", "failed", "skipped", "stopped"
+std::string_view TableStateName(TableState state);
 
 // What the function says about its table.
 struct TableOutcome {

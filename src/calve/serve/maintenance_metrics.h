@@ -16,7 +16,7 @@ std::vector<MetricDescription> MaintenanceDescriptions();
 struct MaintenanceTimes {
   TimestampMicros began = 0, ended = 0;
 };
-// Of a set of these descriptions. Of one that was stopped what it had done counts, and no run.
+// Of a set of these descriptions. Of one that was stopped the things that were done to the end count, and no run.
 void AddMaintained(MetricSet& set, const std::string& table, const maintain::MaintenanceReport& report,
                    const MaintenanceTimes& times);
 

@@ -2,7 +2,6 @@
 // table's lag, is worked out when it is asked for.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -11,7 +10,7 @@
 #include <vector>
 
 #include "calve/base/time.h"
-#include "calve/cycle/cycle.h"
+#include "calve/cycle/passing_reporter.h"
 #include "calve/serve/metric_set.h"
 
 namespace calve::serve {
@@ -69,49 +68,30 @@ class OffloadMetrics {
 };
 
 // Passes on what a cycle reports, and counts it. All must outlive it.
-class MeasuringReporter : public cycle::CycleReporter {
+class MeasuringReporter : public cycle::PassingReporter {
  public:
   MeasuringReporter(cycle::CycleReporter& inner, const config::Config& config, OffloadMetrics& metrics)
-      : inner_(inner), config_(config), metrics_(metrics), sinks_(config.tables.size()) {}
+      : PassingReporter(inner, config.tables.size()), config_(config), metrics_(metrics) {}
 
-  offload::ProgressSink& SinkOf(size_t table) override {
-    // What waits for the one commit of a cycle is not in yet.
-    if (config_.commit == config::CommitUnit::kCycle) return inner_.SinkOf(table);
-    if (!sinks_[table]) sinks_[table].emplace(inner_.SinkOf(table), config_.tables[table].name, metrics_);
-    return *sinks_[table];
-  }
   void OnStarted(size_t table) override {
     metrics_.OnTableStarted(config_.tables[table].name);
-    inner_.OnStarted(table);
+    PassingReporter::OnStarted(table);
   }
   void OnEnded(size_t table, const cycle::TableReport& report) override {
     metrics_.OnTableEnded(report);
-    inner_.OnEnded(table, report);
+    PassingReporter::OnEnded(table, report);
   }
 
  private:
   // A load in chunks moves the watermark long before its turn ends.
-  class Sink : public offload::ProgressSink {
-   public:
-    Sink(offload::ProgressSink& inner, const std::string& table, OffloadMetrics& metrics)
-        : inner_(inner), table_(table), metrics_(metrics) {}
-    void Update(const offload::Progress& progress) override {
-      if (progress.watermark) metrics_.OnWatermark(table_, *progress.watermark);
-      inner_.Update(progress);
-    }
-    void Note(const std::string& text) override { inner_.Note(text); }
-    void Tell(const Event& event) override { inner_.Tell(event); }
+  void OnProgress(size_t table, const Progress& progress) override {
+    // What waits for the one commit of a cycle is not in yet.
+    if (config_.commit == config::CommitUnit::kCycle || !progress.watermark) return;
+    metrics_.OnWatermark(config_.tables[table].name, *progress.watermark);
+  }
 
-   private:
-    offload::ProgressSink& inner_;
-    const std::string& table_;
-    OffloadMetrics& metrics_;
-  };
-
-  cycle::CycleReporter& inner_;
   const config::Config& config_;
   OffloadMetrics& metrics_;
-  std::deque<std::optional<Sink>> sinks_;  // by the table's number; of each by the thread that works on it
 };
 
 }  // namespace calve::serve

@@ -2,7 +2,6 @@
 // answer. status_document.h makes JSON of it.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -11,7 +10,7 @@
 #include <vector>
 
 #include "calve/base/time.h"
-#include "calve/cycle/cycle.h"
+#include "calve/cycle/passing_reporter.h"
 #include "calve/offload/verify.h"
 #include "calve/schedule/cycle_schedule.h"
 #include "calve/serve/cycle_history.h"
@@ -174,46 +173,27 @@ class ServerState {
 };
 
 // Passes on what a cycle reports, and keeps it. All must outlive it.
-class StateReporter : public cycle::CycleReporter {
+class StateReporter : public cycle::PassingReporter {
  public:
   StateReporter(cycle::CycleReporter& inner, const config::Config& config, ServerState& state)
-      : inner_(inner), config_(config), state_(state), sinks_(config.tables.size()) {}
+      : PassingReporter(inner, config.tables.size()), config_(config), state_(state) {}
 
-  offload::ProgressSink& SinkOf(size_t table) override {
-    if (!sinks_[table]) sinks_[table].emplace(inner_.SinkOf(table), config_.tables[table].name, state_);
-    return *sinks_[table];
-  }
   void OnStarted(size_t table) override {
     state_.OnTableStarted(config_.tables[table].name);
-    inner_.OnStarted(table);
+    PassingReporter::OnStarted(table);
   }
   void OnEnded(size_t table, const cycle::TableReport& report) override {
     state_.OnTableEnded(report);
-    inner_.OnEnded(table, report);
+    PassingReporter::OnEnded(table, report);
   }
 
  private:
-  class Sink : public offload::ProgressSink {
-   public:
-    Sink(offload::ProgressSink& inner, const std::string& table, ServerState& state)
-        : inner_(inner), table_(table), state_(state) {}
-    void Update(const offload::Progress& progress) override {
-      state_.OnProgress(table_, progress);
-      inner_.Update(progress);
-    }
-    void Note(const std::string& text) override { inner_.Note(text); }
-    void Tell(const Event& event) override { inner_.Tell(event); }
+  void OnProgress(size_t table, const Progress& progress) override {
+    state_.OnProgress(config_.tables[table].name, progress);
+  }
 
-   private:
-    offload::ProgressSink& inner_;
-    const std::string& table_;
-    ServerState& state_;
-  };
-
-  cycle::CycleReporter& inner_;
   const config::Config& config_;
   ServerState& state_;
-  std::deque<std::optional<Sink>> sinks_;  // by the table's number; of each by the thread that works on it
 };
 
 }  // namespace calve::serve

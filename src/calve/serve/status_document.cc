@@ -17,20 +17,6 @@ Json InstantOrNull(const std::optional<TimestampMicros>& time) {
 Json InstantOrNull(const std::string& time) { return time.empty() ? Json(nullptr) : Json(time); }
 double SecondsBetween(TimestampMicros from, TimestampMicros to) { return static_cast<double>(to - from) / 1e6; }
 
-const char* NameOf(TableState state) {
-  switch (state) {
-    case TableState::kDone:
-      return "done";
-    case TableState::kFailed:
-      return "failed";
-    case TableState::kSkipped:
-      return "skipped";
-    case TableState::kStopped:
-      return "stopped";
-  }
-  return "";
-}
-
 const char* NameOf(VerifyJob::State state) {
   switch (state) {
     case VerifyJob::State::kQueued:
@@ -47,7 +33,7 @@ const char* NameOf(VerifyJob::State state) {
 
 Json RunDocument(const TableRun& run) {
   Json json;
-  json["state"] = NameOf(run.state);
+  json["state"] = schedule::TableStateName(run.state);
   json["reason"] = run.reason;
   json["error"] = run.error.ok() ? Json(nullptr) : ErrorDocument(run.error);
   json["started_at"] = InstantOrNull(run.started);

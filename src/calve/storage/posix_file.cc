@@ -25,13 +25,6 @@ int OpenRetrying(const char* path, int flags, mode_t mode = 0) {
 
 }  // namespace
 
-int UniqueFd::Close() {
-  if (fd_ < 0) return 0;
-  int fd = std::exchange(fd_, -1);
-  // Linux closes the descriptor even where close() reports EINTR: trying again could close another thread's.
-  return close(fd) == 0 || errno == EINTR ? 0 : errno;
-}
-
 std::string FolderOf(const std::string& path) {
   size_t slash = path.find_last_of('/');
   if (slash == std::string::npos) return ".";

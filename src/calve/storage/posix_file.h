@@ -3,32 +3,11 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "calve/base/error.h"
+#include "calve/base/unique_fd.h"
 
 namespace calve::storage {
-
-// Owns a file descriptor.
-class UniqueFd {
- public:
-  UniqueFd() = default;
-  explicit UniqueFd(int fd) : fd_(fd) {}
-  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  UniqueFd& operator=(UniqueFd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~UniqueFd() { Close(); }
-
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-  // 0 or the errno. The descriptor is gone either way.
-  int Close();
-
- private:
-  int fd_ = -1;
-};
 
 // The folder of `path`: "/a" of "/a/b", "." of "b".
 std::string FolderOf(const std::string& path);
