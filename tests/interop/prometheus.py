@@ -1,10 +1,7 @@
 """Prometheus and Alertmanager as Debian packages them, unpacked and never installed; and reading what calve tells them."""
 
-import contextlib
-import http.server
 import json
 import re
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -104,37 +101,16 @@ class Alertmanager(services.Process):
         return services.url_answers(f"http://127.0.0.1:{self.port}/-/ready")
 
 
-class Webhook:
+class Webhook(services.Receiver):
     """What an on-call person's tool would get: told[(alertname, table, status)] = the alert."""
 
     def __init__(self):
+        super().__init__()
         self.told = {}
-        outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                for alert in body["alerts"]:
-                    outer.told[alert["labels"]["alertname"], alert["labels"].get("table"), alert["status"]] = alert
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-
-    @contextlib.contextmanager
-    def running(self):
-        thread = threading.Thread(target=self.server.serve_forever)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join()
+    def took(self, path, headers, body):
+        for alert in body["alerts"]:
+            self.told[alert["labels"]["alertname"], alert["labels"].get("table"), alert["status"]] = alert
 
 
 def soon(what, seconds=60):

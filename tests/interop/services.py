@@ -5,12 +5,14 @@ with whoever started it. `tools/setup servers` installs the programs. A server m
 """
 
 import contextlib
+import http.server
 import json
 import os
 import pathlib
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -335,3 +337,38 @@ class Toxiproxy(Process):
             yield proxy
         finally:
             proxy.delete()
+
+
+class Receiver:
+    """An HTTP server of the test itself that takes what is posted to it, and answers `status`."""
+
+    def __init__(self, status=200):
+        self.status = status
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                outer.took(self.path, dict(self.headers), json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(outer.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def took(self, path, headers, body):
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def running(self):
+        thread = threading.Thread(target=self.server.serve_forever)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.server.shutdown()
+            self.server.server_close()
+            thread.join()

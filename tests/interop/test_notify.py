@@ -1,14 +1,11 @@
 """Notifications, to a webhook and to a real Alertmanager."""
 
-import contextlib
-import http.server
 import json
-import threading
 import time
 
 from conftest import need
 
-from . import leaks, program
+from . import leaks, program, services
 from .configuration import Configuration
 from .prometheus import PROMTOOL, Alertmanager, Webhook, soon
 from .test_run import insert, make, minute
@@ -17,38 +14,17 @@ from .test_serve import serving
 TOKEN = leaks.secret("n0tify-t0ken-abc")
 
 
-class Hook:
+class Hook(services.Receiver):
     """Somebody's webhook: what it was told, in order."""
 
     def __init__(self, status=200):
-        self.told, self.headers, self.paths, self.status = [], [], [], status
-        outer = self
+        super().__init__(status)
+        self.told, self.headers, self.paths = [], [], []
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                outer.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                outer.headers.append(dict(self.headers))
-                outer.paths.append(self.path)
-                self.send_response(outer.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    @contextlib.contextmanager
-    def running(self):
-        thread = threading.Thread(target=self.server.serve_forever)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join()
+    def took(self, path, headers, body):
+        self.told.append(body)
+        self.headers.append(headers)
+        self.paths.append(path)
 
     def reasons(self):
         return [(told["problem"], told["reason"], told.get("table")) for told in self.told]

@@ -8,7 +8,7 @@ import types
 import pytest
 import yaml
 
-from . import program, runbooks, test_runbooks, test_runbooks_of_alerts
+from . import program, runbooks, test_runbooks, test_runbooks_of_alerts, test_runbooks_of_moves
 from .runbooks import FOLDER, HEADINGS, Drill, Page
 
 LANGUAGES = {"sh", "sql", "yaml", "python", "text"}
@@ -49,7 +49,7 @@ def test_links_lead_somewhere(name):
 
 def test_every_page_is_gone_through_and_in_the_index():
     assert set(runbooks.DRILLS) == set(runbooks.pages())
-    for module in (test_runbooks, test_runbooks_of_alerts):
+    for module in (test_runbooks, test_runbooks_of_alerts, test_runbooks_of_moves):
         assert any(hasattr(module, test) for tests in runbooks.DRILLS.values() for test in tests)
     index = (FOLDER / "README.md").read_text()
     assert {f"{name}.md" for name in runbooks.pages()} <= set(link.partition("#")[0] for link in LINK.findall(index))
