@@ -177,7 +177,7 @@ def test_eight_calves_at_once(tmp_path, s3, duckdb):
             arguments[arguments.index("--state") + 1] = f"sqlite:///{tmp_path}/journal-{i}.db"
             runs.append(program.start(*arguments, env=cold.env))
         told = [(run.communicate(timeout=120), run.returncode) for run in runs]
-    assert [code for _, code in told] == [program.DONE] * 8, told
+    assert [err for (_, err), code in told if code != program.DONE] == []
     assert sorted(json.loads(out)["rows"] for (out, _), _ in told) == [0] * 7 + [ROWS]
     assert sequences(duckdb, cold.table("trades")) == list(range(ROWS))
 

@@ -107,7 +107,9 @@ Dialect::Answer S3Dialect::Read(const StoreRequest& request, const http::HttpRes
   if (MeansExpired(response, error, request.method == "HEAD")) return Answer::kCredentials;
   if (status == 503 || status == 429 ||
       IsOneOf(error.code, {"SlowDown", "ServiceUnavailable", "RequestTimeout", "RequestLimitExceeded", "Throttling",
-                           "ThrottlingException", "OperationAborted", "ConditionalRequestConflict"})) {
+                           "ThrottlingException", "OperationAborted", "ConditionalRequestConflict",
+                           // Gateways to a file system: another request is making the folders on the way to the name.
+                           "ExistingObjectIsDirectory"})) {
     return Answer::kNotDone;
   }
   if (status == 500 || status == 502 || status == 504 || status == 408 || error.code == "InternalError") {

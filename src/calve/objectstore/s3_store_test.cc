@@ -140,10 +140,10 @@ TEST(S3Store, ANewObjectsAnswers) {
   EXPECT_EQ(KindOf(exists), ErrorKind::kAlreadyExists);
   // What certainly did not happen is tried again.
   EXPECT_TRUE(put({S3Answers::Fails(503, "SlowDown"), S3Answers::Fails(409, "ConditionalRequestConflict"),
-                   S3Answers::Says(200)},
+                   S3Answers::Fails(409, "ExistingObjectIsDirectory"), S3Answers::Says(200)},
                   &requests)
                   .ok());
-  EXPECT_EQ(requests, 3u);
+  EXPECT_EQ(requests, 4u);
   // What may have happened is not.
   for (const auto& lost : {S3Answers::Fails(500, "InternalError"), S3Answers::Cut(), S3Answers::Reset()}) {
     EXPECT_EQ(KindOf(put({lost, S3Answers::Says(200)}, &requests)), ErrorKind::kUnknownOutcome);

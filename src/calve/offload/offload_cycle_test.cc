@@ -38,6 +38,20 @@ class OffloadCycle : public ::testing::TestWithParam<CatalogKind> {
   int64_t last_ = 0;
 };
 
+TEST_P(OffloadCycle, ATableThatWasMadeWithoutAnAnswerIsPlannedUpon) {
+  Row();
+  FaultList faults;
+  faults.Inject({std::nullopt,
+                 storage::FaultAction::kFailAfter,
+                 place_.request.target.ToString(),
+                 /*skip=*/1,
+                 /*times=*/1,
+                 {},
+                 /*files=*/false});
+  EXPECT_EQ(OffloadProcess(place_, faults).Run().ValueOrDie().rows, 1);
+  EXPECT_EQ(faults.LastHit(), "create-table " + place_.request.target.ToString());
+}
+
 // The snapshot is off main, and still names its files: whoever rolls forward again must find them.
 TEST_P(OffloadCycle, ARollbackOverALostAnswerLeavesTheDataFiles) {
   Row();

@@ -246,7 +246,10 @@ Status PrepareTarget(const OffloadContext& context, const OffloadRequest& reques
     ARROW_RETURN_NOT_OK(WithContext(ChangeTable(context, request, target), "changing the target"));
   } else {
     auto created = context.catalog.CreateTable(request.target, target.create);
-    if (!created.ok() && KindOf(created.status()) == ErrorKind::kAlreadyExists) {
+    const ErrorKind kind = KindOf(created.status());
+    // Whoever made it: what is planned upon it is planned anew.
+    if (kind == ErrorKind::kAlreadyExists ||
+        (kind == ErrorKind::kUnknownOutcome && context.catalog.LoadTable(request.target).ok())) {
       return WithKind(created.status(), ErrorKind::kConflict);
     }
     if (!created.ok()) return WithContext(created.status(), fmt::format("creating {}", request.target.ToString()));

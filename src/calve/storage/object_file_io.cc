@@ -15,6 +15,8 @@ namespace {
 
 using objectstore::WriteMode;
 
+constexpr int kProbesMax = 4;  // of a store whose answers get lost
+
 std::shared_ptr<arrow::Buffer> BufferOf(std::string_view bytes) {
   return arrow::Buffer::FromString(std::string(bytes));
 }
@@ -70,14 +72,22 @@ Status ObjectFileIO::WriteNew(const std::string& location, std::string_view byte
 }
 
 Status ObjectFileIO::CheckWriteNew(const std::string& folder) {
-  ARROW_ASSIGN_OR_RAISE(Place place, PlaceOf(JoinLocation(folder, ".calve-probe-" + RandomUuid())));
+  ARROW_ASSIGN_OR_RAISE(Place place, PlaceOf(JoinLocation(folder, ".calve-probe-")));
   const std::string root = RootOf(place.name);
   {
     std::lock_guard lock(mutex_);
     if (const auto found = checked_.find(root); found != checked_.end()) return found->second;
   }
   bool is_finding = false;
-  Status found = TryWriteNew(place, &is_finding);
+  Status found;
+  for (int attempt = 1; attempt <= kProbesMax; ++attempt) {
+    // Another name each time: what became of the one before does not matter.
+    Place probe = place;
+    const std::string id = RandomUuid();
+    probe.name.key += id, probe.name.location += id;
+    found = TryWriteNew(probe, &is_finding);
+    if (KindOf(found) != ErrorKind::kUnknownOutcome) break;
+  }
   std::lock_guard lock(mutex_);
   if (is_finding) checked_.emplace(root, found);
   return found;
@@ -87,6 +97,7 @@ Status ObjectFileIO::TryWriteNew(const Place& place, bool* is_finding) {
   const Status first = place.store->Put(place.name, BufferOf("1"), {/*exclusive=*/true, RandomUuid()});
   *is_finding = KindOf(first) == ErrorKind::kUnsupported;
   if (*is_finding) return NoCondition(place.name, MessageOf(first));
+  if (!first.ok()) (void)place.store->Delete(place.name);  // it may be there all the same
   ARROW_RETURN_NOT_OK(WithContext(first, "trying whether the store can create a file only where there is none"));
   const Status second = place.store->Put(place.name, BufferOf("2"), {/*exclusive=*/true, RandomUuid()});
   (void)place.store->Delete(place.name);

@@ -137,6 +137,14 @@ TEST_F(ObjectFileIOTest, AFailedLookIsNoFinding) {
   EXPECT_TRUE(file_io_.CheckWriteNew("s3://b/t/metadata").ok());
 }
 
+TEST_F(ObjectFileIOTest, ALookWhoseAnswerIsLostIsTakenAgain) {
+  Fail("put", ErrorKind::kUnknownOutcome, 0, 2);
+  EXPECT_TRUE(file_io_.CheckWriteNew("s3://b/t/metadata").ok());
+  EXPECT_TRUE(store_->objects().empty()) << "also what was written without an answer is taken away";
+  Fail("put", ErrorKind::kUnknownOutcome, 0, 1000);
+  EXPECT_EQ(KindOf(file_io_.CheckWriteNew("s3://c/t/metadata")), ErrorKind::kUnknownOutcome);
+}
+
 TEST_F(ObjectFileIOTest, ALargeFileGoesUpInParts) {
   ASSERT_TRUE(WriteStream(10'500).ok());
   EXPECT_EQ(BytesOf("f").size(), 10'500u);
