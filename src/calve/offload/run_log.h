@@ -23,10 +23,19 @@ struct LoggedRun {
   bool adopts_row = false;
 };
 
-// `context` and `request` must outlive it. Without a journal nothing happens. An error is that of the journal.
+// Whose runs they are.
+struct RunSubject {
+  std::string target;      // "ns.table"
+  std::string table_name;  // in offload_watermarks
+  std::string layer;
+};
+RunSubject RunSubjectOf(const OffloadRequest& request);
+
+// `journal` and `clock` must outlive it. Without a journal nothing happens. An error is that of the journal.
 class RunLog {
  public:
-  RunLog(const OffloadContext& context, const OffloadRequest& request) : context_(context), request_(request) {}
+  RunLog(journal::Journal* journal, const Clock& clock, RunSubject subject)
+      : journal_(journal), clock_(clock), subject_(std::move(subject)) {}
 
   Status Start(const LoggedRun& run);
   // `done`: false where another calve was faster. `max_sequence`: of the window's rows.
@@ -38,11 +47,11 @@ class RunLog {
   Status Mirror(const CommitStamp& watermark);
 
  private:
-  std::string TableName() const;  // in offload_watermarks
   journal::RunRecord RecordOf(const LoggedRun& run, const std::string& status) const;
 
-  const OffloadContext& context_;
-  const OffloadRequest& request_;
+  journal::Journal* const journal_;
+  const Clock& clock_;
+  const RunSubject subject_;
 };
 
 }  // namespace calve::offload

@@ -34,8 +34,8 @@ Result<source::SourceTable> DescribeRows(source::Source& source, const std::stri
 }
 
 std::string RowsClause(const source::SourceTable& table, const std::string& predicate) {
-  const std::string rows = fmt::format("{}{} WHERE {}{}", FromClause(table), ReadsMerged(table.merging_engine()) ? " FINAL" : "",
-                                       predicate, AndAlive(table));
+  const std::string rows = fmt::format("{}{} WHERE {}{}", FromClause(table),
+                                       ReadsMerged(table.merging_engine()) ? " FINAL" : "", predicate, AndAlive(table));
   if (table.row_filter.empty()) return rows;
   std::string names;
   for (const source::SourceColumn& column : table.columns) {
@@ -53,9 +53,21 @@ std::string AndAlive(const source::SourceTable& table) {
   return fmt::format(" AND {}.{} > 0", kTableAlias, source::QuoteIdentifier(rules.sign_column));
 }
 
+SliceSelect SelectWhere(const source::SourceTable& table, const std::string& list) {
+  // No ClickHouse text that is understood holds this character.
+  const std::string mark(1, '\0');
+  const std::string text = fmt::format("SELECT {} FROM {}", list, RowsClause(table, mark));
+  const size_t at = text.find(mark);
+  return {text.substr(0, at), text.substr(at + mark.size())};
+}
+
+SliceSelect SelectRowsWhere(const source::SourceTable& table, const std::vector<SelectedColumn>& columns) {
+  return SelectWhere(table, SelectList(columns));
+}
+
 std::string SelectRows(const source::SourceTable& table, const std::vector<SelectedColumn>& columns,
                        const Window& window, const Cursor& cursor) {
-  return fmt::format("SELECT {} FROM {}", SelectList(columns), RowsClause(table, WindowPredicate(window, cursor)));
+  return SelectRowsWhere(table, columns).Of(WindowPredicate(window, cursor));
 }
 
 std::string SelectDeletedKeys(const source::SourceTable& table, const std::vector<SelectedColumn>& key,

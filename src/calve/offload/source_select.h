@@ -22,6 +22,18 @@ std::string AndAlive(const source::SourceTable& table);
 // where the engine merges, without deleted ones, and with the table's filter.
 std::string RowsClause(const source::SourceTable& table, const std::string& predicate);
 
+// A query but for the condition over `_t` that its rows fulfil.
+struct SliceSelect {
+  std::string head, tail;
+
+  std::string Of(const std::string& where) const { return head + where + tail; }
+};
+
+// "SELECT <list> FROM <the table's rows that fulfil …>"; without an ORDER BY.
+SliceSelect SelectWhere(const source::SourceTable& table, const std::string& list);
+// Columns as a data file takes them.
+SliceSelect SelectRowsWhere(const source::SourceTable& table, const std::vector<SelectedColumn>& columns);
+
 // Rows of a window, merged where the engine merges. Without an ORDER BY.
 std::string SelectRows(const source::SourceTable& table, const std::vector<SelectedColumn>& columns,
                        const Window& window, const Cursor& cursor);

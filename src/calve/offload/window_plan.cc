@@ -1,0 +1,226 @@
+#include "calve/offload/window_plan.h"
+
+#include <algorithm>
+#include <future>
+
+#include "calve/offload/beginning.h"
+#include "calve/offload/run_log.h"
+#include "calve/offload/source_select.h"
+
+namespace calve::offload {
+namespace {
+
+class WindowPlanner {
+ public:
+  WindowPlanner(const OffloadContext& context, const OffloadRequest& request, const TakeNote& note)
+      : context_(context), request_(request), note_(note) {}
+
+  Result<WindowPlan> Run() {
+    // Read while ClickHouse is asked: a large table's metadata takes as long. Whoever commits to it meanwhile makes
+    // this window's commit a conflict, as between any plan and its commit.
+    auto loading = std::async(std::launch::async, [this] { return context_.catalog.LoadTable(request_.target); });
+    ARROW_ASSIGN_OR_RAISE(plan_.server, source::AskServer(context_.source));
+    ARROW_ASSIGN_OR_RAISE(plan_.table,
+                          DescribeRows(context_.source, request_.source_table, request_.query, request_.where));
+    ARROW_ASSIGN_OR_RAISE(plan_.cursor, ResolveCursor(plan_.table, request_.timestamp_column));
+    ARROW_RETURN_NOT_OK(CheckSequence());
+    ARROW_RETURN_NOT_OK(CheckRenamed());
+    ARROW_ASSIGN_OR_RAISE(plan_.identity,
+                          ResolveIdentity(request_.mode, plan_.table, request_.timestamp_column, request_.key));
+    if (!plan_.identity.note.empty()) note_(plan_.identity.note);
+    LookAtParts();
+    auto planned = PlanTarget(context_, request_, plan_.table, loading.get());
+    if (!planned.ok()) return WithContext(planned.status(), plan_.table.FullName());
+    plan_.target = std::move(*planned);
+    ARROW_RETURN_NOT_OK(CheckKey());
+    if (plan_.late) {
+      const auto& target = plan_.target.table;
+      plan_.late->seen = ReadSeenParts(context_, request_, plan_.table, target ? &target->metadata : nullptr);
+    }
+    ARROW_RETURN_NOT_OK(FindWindow());
+    ARROW_RETURN_NOT_OK(CountRows());
+    return std::move(plan_);
+  }
+
+ private:
+  // Before the rows are read: what comes later is told from what was there.
+  void LookAtParts() {
+    if (request_.lookback_micros <= 0) return;
+    const source::SourceTable& table = plan_.table;
+    // Engines other than MergeTree's keep no parts.
+    if (!table.engine.ends_with("MergeTree")) {
+      return note_(
+          fmt::format("rows that come late are not looked for: {} is {}, which has no parts to tell them by; calve "
+                      "verify --repair finds them (a look-back of 0s says that this is known)",
+                      table.FullName(), table.query.empty() ? table.engine : "a query"));
+    }
+    if (plan_.identity.mode == Mode::kAppend && ReadsMerged(table.merging_engine())) {
+      if (request_.mode != Mode::kAppend) return;
+      return note_(
+          fmt::format("rows that come late are not looked for: {} merges rows, and --mode append has no key to tell "
+                      "them by; calve verify --repair finds them (a look-back of 0s says that this is known)",
+                      table.FullName()));
+    }
+    auto parts = ListParts(context_.source, table);
+    if (!parts.ok())
+      return note_(fmt::format("rows behind the watermark cannot be looked for: {}", MessageOf(parts.status())));
+    plan_.late =
+        LateLook{table, plan_.cursor, std::nullopt, std::move(*parts), SeenParts{}, std::nullopt, plan_.identity};
+  }
+
+  Status CheckSequence() const {
+    if (request_.sequence_column.empty()) return Status::OK();
+    for (const source::SourceColumn& column : plan_.table.columns) {
+      if (column.name == request_.sequence_column) return Status::OK();
+    }
+    return MakeError(ErrorKind::kNotFound,
+                     fmt::format("table {} has no column {}", plan_.table.FullName(), request_.sequence_column),
+                     "Name an existing column with --sequence-col, or leave it out.");
+  }
+
+  // Hot and cold are compared by it.
+  Status CheckRenamed() const {
+    const std::string& cursor = plan_.cursor.column;
+    const auto found = request_.columns.renamed.find(cursor);
+    if (found == request_.columns.renamed.end()) return Status::OK();
+    return MakeError(ErrorKind::kConfig,
+                     fmt::format("{} is the cursor, and cannot be called {} in the target", cursor, found->second),
+                     "Leave its name, and add a column of the other name: an expression.");
+  }
+
+  Status CheckKey() const {
+    for (const std::string& name : plan_.identity.key) {
+      const auto& columns = plan_.target.columns;
+      if (std::any_of(columns.begin(), columns.end(), [&](const auto& column) { return column.name == name; }))
+        continue;
+      return MakeError(
+          ErrorKind::kConfig,
+          fmt::format("{} is part of the key that tells rows of {} apart, and is not among the columns offloaded", name,
+                      plan_.table.FullName()),
+          "Do not exclude or rename it, name another key with --key, or use --mode append.");
+    }
+    return Status::OK();
+  }
+
+  // Fixes the window.
+  Status FindWindow() {
+    const auto& target = plan_.target.table;
+    ARROW_ASSIGN_OR_RAISE(Beginning beginning,
+                          FindBeginning(context_, request_, plan_.table, target ? &target->metadata : nullptr));
+    if (beginning.adopts_row) {
+      note_(fmt::format("adopted the watermark {} of offload_watermarks", FormatTimestamp(*beginning.from)));
+    }
+    if (!beginning.note.empty()) note_(beginning.note);
+    plan_.adopts_row = beginning.adopts_row;
+    if (beginning.watermark) {
+      plan_.stamp = beginning.watermark->stamp;
+      plan_.table_watermark = plan_.stamp->window_to;
+    }
+    if (plan_.late) {
+      // Behind its first window is nothing that calve loaded.
+      plan_.late->up_to = beginning.watermark ? beginning.from : std::nullopt;
+      const std::string start = target ? target->metadata.Property(kStartProperty, "") : "";
+      // One that does not parse protects everything.
+      if (!start.empty()) plan_.late->loaded_from = ParseTimestamp(start).ValueOr(plan_.server.now);
+    }
+    std::optional<TimestampMicros> until = request_.until;
+    if (until) *until -= request_.covers_micros;
+    plan_.window = PlanWindow(beginning.from, plan_.server.now, request_.buffer_micros + request_.covers_micros, until,
+                              plan_.cursor);
+    return Status::OK();
+  }
+
+  Status Count(const std::string& where, int64_t& count) {
+    ARROW_ASSIGN_OR_RAISE(auto rows, source::QueryText(context_.source,
+                                                       fmt::format("SELECT toString(count()) FROM {} WHERE {}",
+                                                                   FromClause(plan_.table), where),
+                                                       {"", request_.settings}));
+    count = rows.empty() || rows[0].empty() ? 0 : std::stoll(rows[0][0]);
+    return Status::OK();
+  }
+
+  Status CountRows() {
+    const source::SourceTable& table = plan_.table;
+    const std::string column = CursorName(plan_.cursor);
+    const std::string filter = table.row_filter.empty() ? "" : fmt::format(" AND (\n{}\n)", table.row_filter);
+    if (!plan_.window.empty())
+      ARROW_RETURN_NOT_OK(Count(WindowPredicate(plan_.window, plan_.cursor) + filter, plan_.rows_expected));
+    ARROW_RETURN_NOT_OK(
+        Count(fmt::format("{} > {}", column, CursorLiteral(plan_.server.now, plan_.cursor)), plan_.rows_future_cursor));
+    if (plan_.cursor.nullable) ARROW_RETURN_NOT_OK(Count(fmt::format("{} IS NULL", column), plan_.rows_null_cursor));
+    if (plan_.rows_future_cursor > 0) {
+      note_(
+          fmt::format("{} rows of {} have a {} beyond the server's clock; they are offloaded when their time has come",
+                      plan_.rows_future_cursor, table.FullName(), plan_.cursor.column));
+    }
+    if (plan_.rows_null_cursor > 0) {
+      note_(fmt::format("{} rows of {} have no {} (NULL) and are never offloaded", plan_.rows_null_cursor,
+                        table.FullName(), plan_.cursor.column));
+    }
+    return Status::OK();
+  }
+
+  const OffloadContext& context_;
+  const OffloadRequest& request_;
+  const TakeNote& note_;
+  WindowPlan plan_;
+};
+
+// The cursor, or the sequence, as it stands in the result.
+std::string AsItStands(const std::string& name, const std::vector<SelectedColumn>& columns) {
+  const auto found =
+      std::find_if(columns.begin(), columns.end(), [&](const SelectedColumn& column) { return column.name == name; });
+  return found != columns.end() && found->expression == source::QuoteIdentifier(name) ? name : "";
+}
+
+}  // namespace
+
+Result<WindowPlan> PlanOffload(const OffloadContext& context, const OffloadRequest& request, const TakeNote& note) {
+  return WindowPlanner(context, request, note).Run();
+}
+
+bool IsOneSlice(const OffloadRequest& request, const WindowPlan& plan) {
+  // Several queries see the table at different moments: where a key may be at several times, both an older and a newer
+  // version of a row could be read.
+  return !request.sort_by.empty() || plan.identity.key_spans_time;
+}
+
+SliceSelect SelectOf(const OffloadRequest& request, const WindowPlan& plan) {
+  SliceSelect select = SelectRowsWhere(plan.table, plan.target.columns);
+  auto sort = PlanSort(request.sort_by, plan.target.schema);
+  if (sort.ok() && !sort->order_by.empty()) select.tail += " ORDER BY " + sort->order_by;
+  return select;
+}
+
+OffloadPlan FreezePlan(const OffloadRequest& request, const WindowPlan& plan, const std::string& commit_id) {
+  const iceberg::TableMetadata& metadata = plan.target.table->metadata;
+  OffloadPlan frozen;
+  frozen.id = commit_id;
+  frozen.target = request.target;
+  frozen.table_uuid = metadata.table_uuid;
+  frozen.data_location = metadata.Property("write.data.path", storage::JoinLocation(metadata.location, "data"));
+  frozen.source_table = plan.table.FullName();
+  frozen.layer = request.layer;
+  frozen.journal_name = RunSubjectOf(request).table_name;
+  frozen.stamp.source = fmt::format("{}/{}/{}", plan.server.uuid, plan.table.FullName(), plan.table.uuid);
+  frozen.stamp.window_from = plan.window.from;
+  frozen.stamp.window_to = plan.window.to;
+  frozen.stamp.commit_id = commit_id;
+  frozen.planned_from = plan.table_watermark;
+  if (!plan.table_watermark) frozen.start_from = plan.window.from;
+  frozen.adopts_row = plan.adopts_row;
+  frozen.window = plan.window;
+  frozen.cursor_column = AsItStands(plan.cursor.column, plan.target.columns);
+  frozen.sequence_column = request.sequence_column;
+  frozen.select = SelectOf(request, plan);
+  frozen.settings = request.settings;
+  frozen.properties = metadata.properties;
+  frozen.schema = metadata.schema();
+  frozen.spec = metadata.spec();
+  frozen.sort_order_id = plan.target.order.order_id;
+  frozen.slice_count = static_cast<int64_t>(plan.slices.size());
+  for (const SliceRange& slice : plan.slices) frozen.rows += slice.rows, frozen.fingerprint += slice.fingerprint;
+  return frozen;
+}
+
+}  // namespace calve::offload
