@@ -47,15 +47,6 @@ std::set<std::string> WordsOf(const std::string& expression) {
   return words;
 }
 
-// Two rows of one sorting key are in one partition: all columns of the partition key are plain parts of the other.
-bool PartitionFollowsKey(const source::SourceTable& table) {
-  const std::vector<std::string> key = PlainSortingKey(table.sorting_key);
-  const std::set<std::string> words = WordsOf(table.partition_key);
-  return std::all_of(table.columns.begin(), table.columns.end(), [&](const source::SourceColumn& column) {
-    return !words.contains(column.name) || std::find(key.begin(), key.end(), column.name) != key.end();
-  });
-}
-
 Status AskRowsSeen(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
                    TimestampMicros limit, const source::QueryOptions& options, std::map<std::string, HotPart>& parts) {
   const std::string column = CursorName(cursor);
@@ -105,6 +96,14 @@ Status AskRowsAllowed(source::Source& source, const source::SourceTable& table, 
 }
 
 }  // namespace
+
+bool PartitionFollowsKey(const source::SourceTable& table) {
+  const std::vector<std::string> key = PlainSortingKey(table.sorting_key);
+  const std::set<std::string> words = WordsOf(table.partition_key);
+  return std::all_of(table.columns.begin(), table.columns.end(), [&](const source::SourceColumn& column) {
+    return !words.contains(column.name) || std::find(key.begin(), key.end(), column.name) != key.end();
+  });
+}
 
 Result<std::vector<HotPart>> ListHotParts(source::Source& source, const source::SourceTable& table,
                                           const Cursor& cursor, TimestampMicros limit,

@@ -50,6 +50,10 @@ Result<PartState> AskPartState(source::Source& source, const source::SourceTable
 // is not yet what the table says.
 Status CheckNothingIsPending(source::Source& source, const source::SourceTable& table);
 
+// Two rows of one sorting key are in one partition: all columns of the partition key are plain parts of the other.
+// Pure.
+bool PartitionFollowsKey(const source::SourceTable& table);
+
 // The questions which of the table's parts hold a sorting key that another part holds as well; each answers with names
 // of parts, one a row. `old` are the parts that matter, `all` the table's. Where the partition follows from the sorting
 // key, partitions are asked one by one; where the cursor is in it, only the range of `old`. Pure.

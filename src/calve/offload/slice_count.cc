@@ -1,0 +1,68 @@
+#include "calve/offload/slice_count.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "calve/offload/slice_fingerprint.h"
+#include "calve/offload/source_select.h"
+
+namespace calve::offload {
+namespace {
+
+// Of one query: each slice of it is planned and run side by side with the others; and servers take 256 KiB of text.
+constexpr size_t kSlicesOfAQuery = 64;
+constexpr size_t kTextBytesOfAQuery = 200'000;
+
+template <typename T>
+Result<T> CountOf(const std::string& text) {
+  T number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
+    return MakeError(ErrorKind::kCorrupt, fmt::format("ClickHouse answered '{}' where a count was asked for", text));
+  }
+  return number;
+}
+
+Status CountBatch(source::Source& source, const std::string& sql, const std::map<std::string, std::string>& settings,
+                  std::vector<SliceRange>& slices) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, source::QueryRows(source, sql, source::QueryOptions{"", settings}));
+  for (const auto& row : rows) {
+    ARROW_ASSIGN_OR_RAISE(const auto slice, CountOf<size_t>(row.at(0)));
+    if (slice >= slices.size()) return MakeError(ErrorKind::kCorrupt, "ClickHouse counted a slice that there is not");
+    ARROW_ASSIGN_OR_RAISE(slices[slice].rows, CountOf<int64_t>(row.at(1)));
+    ARROW_ASSIGN_OR_RAISE(slices[slice].fingerprint, CountOf<uint64_t>(row.at(2)));
+  }
+  return Status::OK();
+}
+
+}  // namespace
+
+Status CountSlices(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
+                   const std::string& sequence_column, const std::map<std::string, std::string>& settings,
+                   std::vector<SliceRange>& slices) {
+  const auto sequence = std::find_if(table.columns.begin(), table.columns.end(),
+                                     [&](const auto& column) { return column.name == sequence_column; });
+  const bool is_hashed = sequence != table.columns.end() && IsHashedSequence(sequence->type);
+  const std::string fingerprint = FingerprintExpression(cursor, is_hashed ? &*sequence : nullptr);
+  std::string sql;
+  size_t asked = 0;
+  const auto ask = [&]() -> Status {
+    asked = 0;
+    return CountBatch(source, std::exchange(sql, ""), settings, slices);
+  };
+  for (size_t i = 0; i < slices.size(); ++i) {
+    slices[i].rows = 0;
+    slices[i].fingerprint = 0;
+    const std::string one =
+        fmt::format("SELECT '{}' AS _calve_slice, toString(count()) AS _calve_rows, {} AS _calve_fingerprint FROM {}",
+                    i, fingerprint, RowsClause(table, slices[i].where));
+    if (asked > 0 && (asked == kSlicesOfAQuery || sql.size() + one.size() > kTextBytesOfAQuery)) {
+      ARROW_RETURN_NOT_OK(ask());
+    }
+    sql += (sql.empty() ? "" : " UNION ALL ") + one;
+    ++asked;
+  }
+  return asked > 0 ? ask() : Status::OK();
+}
+
+}  // namespace calve::offload

@@ -1,0 +1,21 @@
+// Rows and fingerprints of slices, as ClickHouse counts them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "calve/offload/slice_range.h"
+#include "calve/offload/window.h"
+#include "calve/source/source.h"
+
+namespace calve::offload {
+
+// Fills in `rows` and `fingerprint` (slice_fingerprint.h) of all slices, counted as the offload reads them: merged,
+// without deleted rows, with the table's filter (RowsClause). Few queries, each for many slices. `source` is asked for
+// all of them, whatever their `shard`. An empty `sequence_column` is none.
+Status CountSlices(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
+                   const std::string& sequence_column, const std::map<std::string, std::string>& settings,
+                   std::vector<SliceRange>& slices);
+
+}  // namespace calve::offload
