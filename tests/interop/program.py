@@ -47,10 +47,11 @@ def command(*arguments):
     return [str(BINARY), *map(str, arguments)]
 
 
-def run(*arguments, code=DONE, env=None, timeout=120, cwd=None, user=None):
-    """Runs calve; `code` is the exit code it must end with (None: any)."""
+def run(*arguments, code=DONE, env=None, timeout=120, cwd=None, user=None, lines=None):
+    """Runs calve; `code` is the exit code it must end with (None: any); `lines` is what stands on its stdin."""
+    given = {"stdin": subprocess.DEVNULL} if lines is None else {"input": "".join(f"{line}\n" for line in lines)}
     done = subprocess.run(command(*arguments), capture_output=True, text=True, errors="replace", timeout=timeout, cwd=cwd,
-                          env=environment(**(env or {})), stdin=subprocess.DEVNULL, user=user)
+                          env=environment(**(env or {})), user=user, **given)
     outcome = Outcome(done.returncode, done.stdout, done.stderr)
     see(arguments, outcome.out, outcome.err)
     assert code is None or outcome.code == code, f"calve {' '.join(map(str, arguments))}: expected exit {code}\n{outcome}"

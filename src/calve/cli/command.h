@@ -15,11 +15,13 @@ using RunCommand = std::function<int(StopToken& stop)>;
 
 // Each adds a subcommand to `app` and sets `run` when it is the chosen one.
 void AddOffloadCommand(CLI::App& app, RunCommand& run);
+void AddCommitCommand(CLI::App& app, RunCommand& run);
 void AddCompletionCommand(CLI::App& app, RunCommand& run);
 void AddConfigCommand(CLI::App& app, RunCommand& run);
 void AddInitCommand(CLI::App& app, RunCommand& run);
 void AddDoctorCommand(CLI::App& app, RunCommand& run);
 void AddMaintainCommand(CLI::App& app, RunCommand& run);
+void AddPlanCommand(CLI::App& app, RunCommand& run);
 void AddRestoreCommand(CLI::App& app, RunCommand& run);
 void AddRetireCommand(CLI::App& app, RunCommand& run);
 void AddRunCommand(CLI::App& app, RunCommand& run);
@@ -27,6 +29,7 @@ void AddServeCommand(CLI::App& app, RunCommand& run);
 void AddStatusCommand(CLI::App& app, RunCommand& run);
 void AddViewCommand(CLI::App& app, RunCommand& run);
 void AddVerifyCommand(CLI::App& app, RunCommand& run);
+void AddWriteSliceCommand(CLI::App& app, RunCommand& run);
 
 // All of them, and what the program itself has.
 void AddCommands(CLI::App& app, const BuildInfo& build, RunCommand& run);

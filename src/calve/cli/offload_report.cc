@@ -72,4 +72,24 @@ std::string InChunks(const offload::OffloadResult& r) {
   return r.chunks > 1 ? fmt::format(" in {} chunks", r.chunks) : "";
 }
 
+void PrintOffloadResult(const offload::OffloadResult& r, bool dry_run) {
+  std::string head = fmt::format("{} -> {}: ", r.table, r.target);
+  if (r.held_by) {
+    head += fmt::format(
+        "skipped, another calve works on it: process {} on {}, since {}; its lease ends at {} unless it renews it",
+        r.held_by->pid, r.held_by->host, FormatTimestamp(r.held_by->since), FormatTimestamp(r.held_by->until));
+  } else if (r.window.empty()) {
+    head += fmt::format("nothing to do, the window {} is empty", WindowText(r.window));
+  } else if (dry_run) {
+    head += fmt::format("would offload {} rows of the window {}{}\n  query      {}", HumanCount(r.rows_expected),
+                        WindowText(r.window), InChunks(r), fmt::join(r.queries, "\n"));
+  } else {
+    double rate = r.seconds > 0 ? static_cast<double>(r.rows) / r.seconds : 0;
+    head += fmt::format("{} rows in {} ({} rows/s), {} file{}, {}\n  window     {}{}\n  snapshot   {}",
+                        HumanCount(r.rows), HumanSeconds(r.seconds), HumanRate(rate), r.files, r.files == 1 ? "" : "s",
+                        HumanBytes(r.bytes), WindowText(r.window), InChunks(r), r.snapshot_id.value_or(0));
+  }
+  std::printf("%s\n", head.c_str());
+}
+
 }  // namespace calve::cli

@@ -69,6 +69,9 @@ void AddCommands(CLI::App& app, const BuildInfo& build, RunCommand& run) {
       "`calve COMMAND --help` explains each. Options can be given as variables, CALVE_WAREHOUSE for --warehouse.\n{}",
       kExitCodesHelp));
   AddOffloadCommand(app, run);
+  AddPlanCommand(app, run);
+  AddWriteSliceCommand(app, run);
+  AddCommitCommand(app, run);
   AddRunCommand(app, run);
   AddServeCommand(app, run);
   AddStatusCommand(app, run);

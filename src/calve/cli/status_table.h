@@ -20,7 +20,7 @@ struct TableStatus {
   size_t snapshots = 0;
   std::optional<journal::RunRecord> last_run;
   std::optional<TimestampMicros> paused_since{};  // for calve serve
-  int64_t failures = 0;  // in a row, as the journal has it
+  int64_t failures = 0;                           // in a row, as the journal has it
   Status error;
   // What is wanted of it: a window ends so much before the present, and the next begins after so long.
   int64_t delay_micros = 300 * kMicrosPerSecond, interval_micros = 900 * kMicrosPerSecond;

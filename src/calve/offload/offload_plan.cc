@@ -1,6 +1,7 @@
 #include "calve/offload/offload_plan.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "calve/iceberg/metadata_json.h"
 
@@ -72,6 +73,9 @@ Status ReadSource(const JsonNode& root, OffloadPlan& plan) {
   ARROW_ASSIGN_OR_RAISE(plan.stamp.source, root.GetString("source"));
   ARROW_ASSIGN_OR_RAISE(plan.cursor_column, root.GetString("cursor-column"));
   ARROW_ASSIGN_OR_RAISE(plan.sequence_column, root.GetString("sequence-column"));
+  if (const auto sequence = root.Find("fingerprint-sequence")) {
+    ARROW_ASSIGN_OR_RAISE(plan.fingerprint_sequence, sequence->AsString());
+  }
   ARROW_ASSIGN_OR_RAISE(plan.select, GetSelect(root, "select"));
   ARROW_ASSIGN_OR_RAISE(plan.count, GetSelect(root, "count"));
   ARROW_ASSIGN_OR_RAISE(const JsonNode settings, root.Get("settings"));
@@ -115,6 +119,7 @@ Result<SlicePlan> WritingOf(const OffloadPlan& plan, const std::vector<SliceRang
   slice.window = plan.window;
   slice.cursor_column = plan.cursor_column;
   slice.sequence_column = plan.sequence_column;
+  if (writing.fingerprints) slice.fingerprint_sequence = plan.fingerprint_sequence;
   slice.write = datafile::WriteContext{plan.schema, plan.spec, writing.data_location, writing.file_prefix};
   datafile::WriterOptions base;
   slice.queue_bytes_max = std::min(writing.memory_bytes / 4, kSliceQueueBytesMax);
@@ -163,6 +168,8 @@ std::string WriteOffloadPlan(const OffloadPlan& plan) {
   writer.Field("adopts-row", plan.adopts_row);
   writer.Field("cursor-column", plan.cursor_column);
   writer.Field("sequence-column", plan.sequence_column);
+  writer.Key("fingerprint-sequence");
+  plan.fingerprint_sequence ? writer.String(*plan.fingerprint_sequence) : writer.Null();
   PutSelect("select", plan.select, writer);
   PutSelect("count", plan.count, writer);
   writer.Field("settings", plan.settings);

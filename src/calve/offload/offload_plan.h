@@ -22,7 +22,8 @@ struct OffloadPlan {
   catalog::TableIdent target;
   std::string table_uuid;                       // the target's
   std::string data_location;                    // of the target
-  std::string source_table, layer;              // as the journal names them
+  std::string source_table, layer;  // "db.table"
+  std::string journal_name;         // of the source table, in offload_watermarks
   CommitStamp stamp;                            // without rows and sequence: they are the slices'
   std::optional<TimestampMicros> planned_from;  // the target's watermark
   std::optional<TimestampMicros> start_from;    // kStartProperty, of a first window
@@ -31,6 +32,9 @@ struct OffloadPlan {
   TimestampMicros made_at = 0;
   // Of the columns of the result; every row's cursor is checked to lie in the window. Empty: left out, or changed.
   std::string cursor_column, sequence_column;
+  // Of what fingerprints are made, beside the cursor; empty: of the cursor alone. nullopt: there are none (0), because
+  // the cursor is not among the columns as it stands.
+  std::optional<std::string> fingerprint_sequence;
   SliceSelect select;                             // of a slice's rows
   SliceSelect count;                              // of how many they are, and their fingerprint: two numbers as text
   std::map<std::string, std::string> settings;    // of the queries
@@ -47,6 +51,7 @@ struct SliceWriting {
   std::string data_location;
   std::string file_prefix;
   int64_t memory_bytes = 0;  // of blocks in flight and open files together
+  bool fingerprints = false;
 };
 // `slices` are read into one set of files, by one query each.
 Result<SlicePlan> WritingOf(const OffloadPlan& plan, const std::vector<SliceRange>& slices,

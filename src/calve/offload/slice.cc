@@ -4,6 +4,7 @@
 
 #include "calve/datafile/conform.h"
 #include "calve/offload/cursor_check.h"
+#include "calve/offload/slice_fingerprint.h"
 
 namespace calve::offload {
 namespace {
@@ -11,7 +12,8 @@ namespace {
 // Casts blocks and hands them to the data file writer; made with the first block, which tells the columns.
 class Sink {
  public:
-  Sink(storage::FileIO& file_io, const SlicePlan& plan) : file_io_(file_io), plan_(plan) {}
+  Sink(storage::FileIO& file_io, const SlicePlan& plan)
+      : file_io_(file_io), plan_(plan), fingerprint_(plan.cursor_column, plan.fingerprint_sequence.value_or("")) {}
 
   Status Take(const std::shared_ptr<arrow::RecordBatch>& block) {
     if (!conformer_) ARROW_RETURN_NOT_OK(Begin(*block->schema()));
@@ -27,6 +29,7 @@ class Sink {
       ARROW_ASSIGN_OR_RAISE(result_.files, writer_->Finish());
     }
     result_.bytes_read = bytes_read;
+    result_.fingerprint = fingerprint_.value();
     int64_t in_files = 0;
     for (const auto& file : result_.files) in_files += file.record_count;
     if (in_files != result_.rows) {
@@ -50,6 +53,7 @@ class Sink {
   }
 
   Status Look(const arrow::RecordBatch& block) {
+    if (plan_.fingerprint_sequence) ARROW_RETURN_NOT_OK(fingerprint_.Add(block));
     if (!plan_.cursor_column.empty()) {
       auto cursor = block.GetColumnByName(plan_.cursor_column);
       if (cursor) ARROW_RETURN_NOT_OK(CheckCursor(*cursor, plan_.window, plan_.cursor_column));
@@ -64,6 +68,7 @@ class Sink {
 
   storage::FileIO& file_io_;
   const SlicePlan& plan_;
+  RowsFingerprint fingerprint_;
   std::unique_ptr<datafile::Conformer> conformer_;
   std::unique_ptr<datafile::DataFileWriter> writer_;
   SliceResult result_;

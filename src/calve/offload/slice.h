@@ -24,6 +24,8 @@ struct SlicePlan {
   Window window;
   std::string cursor_column;    // in the result; every row is checked to lie in the window. Empty: it was left out
   std::string sequence_column;  // empty: none
+  // Sum up what was read (slice_fingerprint.h): the cursor, and this column unless it is empty.
+  std::optional<std::string> fingerprint_sequence;
   datafile::WriteContext write;
   datafile::WriterOptions writer;
   int64_t queue_bytes_max = 128 << 20;  // decoded blocks waiting for the encoder
@@ -45,6 +47,7 @@ struct SliceResult {
   int64_t rows = 0;
   int64_t bytes_read = 0;  // off the wire
   std::optional<int64_t> max_sequence;
+  uint64_t fingerprint = 0;  // where it was asked for
   SliceSeconds seconds;
 };
 

@@ -37,13 +37,34 @@ Status CountBatch(source::Source& source, const std::string& sql, const std::map
 
 }  // namespace
 
-Status CountSlices(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
-                   const std::string& sequence_column, const std::map<std::string, std::string>& settings,
-                   std::vector<SliceRange>& slices) {
+namespace {
+
+std::string FingerprintOf(const source::SourceTable& table, const Cursor& cursor, const std::string& sequence_column) {
   const auto sequence = std::find_if(table.columns.begin(), table.columns.end(),
                                      [&](const auto& column) { return column.name == sequence_column; });
   const bool is_hashed = sequence != table.columns.end() && IsHashedSequence(sequence->type);
-  const std::string fingerprint = FingerprintExpression(cursor, is_hashed ? &*sequence : nullptr);
+  return FingerprintExpression(cursor, is_hashed ? &*sequence : nullptr);
+}
+
+}  // namespace
+
+SliceSelect CountSelect(const source::SourceTable& table, const Cursor& cursor, const std::string& sequence_column) {
+  return SelectWhere(table, fmt::format("toString(count()) AS _calve_rows, {} AS _calve_fingerprint",
+                                        FingerprintOf(table, cursor, sequence_column)));
+}
+
+Status CountSlice(source::Source& source, const SliceSelect& count, const source::QueryOptions& options,
+                  SliceRange& slice) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, source::QueryText(source, count.Of(slice.where), options));
+  ARROW_ASSIGN_OR_RAISE(slice.rows, CountOf<int64_t>(rows.at(0).at(0)));
+  ARROW_ASSIGN_OR_RAISE(slice.fingerprint, CountOf<uint64_t>(rows.at(0).at(1)));
+  return Status::OK();
+}
+
+Status CountSlices(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
+                   const std::string& sequence_column, const std::map<std::string, std::string>& settings,
+                   std::vector<SliceRange>& slices) {
+  const std::string fingerprint = FingerprintOf(table, cursor, sequence_column);
   std::string sql;
   size_t asked = 0;
   const auto ask = [&]() -> Status {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "calve/offload/slice_range.h"
+#include "calve/offload/source_select.h"
 #include "calve/offload/window.h"
 #include "calve/source/source.h"
 
@@ -17,5 +18,11 @@ namespace calve::offload {
 Status CountSlices(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
                    const std::string& sequence_column, const std::map<std::string, std::string>& settings,
                    std::vector<SliceRange>& slices);
+
+// The query of one slice's rows and fingerprint, two numbers as text, but for its condition.
+SliceSelect CountSelect(const source::SourceTable& table, const Cursor& cursor, const std::string& sequence_column);
+// Asks it.
+Status CountSlice(source::Source& source, const SliceSelect& count, const source::QueryOptions& options,
+                  SliceRange& slice);
 
 }  // namespace calve::offload

@@ -1,5 +1,7 @@
 #include "calve/offload/slice_lines.h"
 
+#include <nlohmann/json.hpp>
+
 #include "calve/offload/offload_plan.h"
 
 namespace calve::offload {

@@ -5,6 +5,8 @@
 
 #include "calve/offload/beginning.h"
 #include "calve/offload/run_log.h"
+#include "calve/offload/slice_count.h"
+#include "calve/offload/slice_fingerprint.h"
 #include "calve/offload/source_select.h"
 
 namespace calve::offload {
@@ -192,6 +194,15 @@ SliceSelect SelectOf(const OffloadRequest& request, const WindowPlan& plan) {
   return select;
 }
 
+std::string CursorInResult(const WindowPlan& plan) { return AsItStands(plan.cursor.column, plan.target.columns); }
+
+std::string FingerprintSequence(const OffloadRequest& request, const WindowPlan& plan) {
+  const std::string name = AsItStands(request.sequence_column, plan.target.columns);
+  const auto found = std::find_if(plan.table.columns.begin(), plan.table.columns.end(),
+                                  [&](const source::SourceColumn& column) { return column.name == name; });
+  return found != plan.table.columns.end() && IsHashedSequence(found->type) ? name : "";
+}
+
 OffloadPlan FreezePlan(const OffloadRequest& request, const WindowPlan& plan, const std::string& commit_id) {
   const iceberg::TableMetadata& metadata = plan.target.table->metadata;
   OffloadPlan frozen;
@@ -210,9 +221,11 @@ OffloadPlan FreezePlan(const OffloadRequest& request, const WindowPlan& plan, co
   if (!plan.table_watermark) frozen.start_from = plan.window.from;
   frozen.adopts_row = plan.adopts_row;
   frozen.window = plan.window;
-  frozen.cursor_column = AsItStands(plan.cursor.column, plan.target.columns);
+  frozen.cursor_column = CursorInResult(plan);
   frozen.sequence_column = request.sequence_column;
+  if (!frozen.cursor_column.empty()) frozen.fingerprint_sequence = FingerprintSequence(request, plan);
   frozen.select = SelectOf(request, plan);
+  frozen.count = CountSelect(plan.table, plan.cursor, frozen.fingerprint_sequence.value_or(""));
   frozen.settings = request.settings;
   frozen.properties = metadata.properties;
   frozen.schema = metadata.schema();

@@ -41,6 +41,13 @@ Result<WindowPlan> PlanOffload(const OffloadContext& context, const OffloadReque
 // Whether a key may be at several times, or rows are sorted over all of the window: then it is one slice.
 bool IsOneSlice(const OffloadRequest& request, const WindowPlan& plan);
 
+// The cursor as the result calls it; empty where it is left out, or not selected as it stands.
+std::string CursorInResult(const WindowPlan& plan);
+
+// The sequence column where fingerprints can be made of it (slice_fingerprint.h): its numbers are whole, and are
+// selected as they stand. Empty: it is none.
+std::string FingerprintSequence(const OffloadRequest& request, const WindowPlan& plan);
+
 // What slices and commit need of the plan, once the target is there (PrepareTarget). Pure. Slices, rows and fingerprint
 // are those of `plan`.
 OffloadPlan FreezePlan(const OffloadRequest& request, const WindowPlan& plan, const std::string& commit_id);

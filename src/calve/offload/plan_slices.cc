@@ -1,0 +1,263 @@
+#include "calve/offload/plan_slices.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "calve/base/random.h"
+#include "calve/offload/plan_commit.h"
+#include "calve/offload/plan_store.h"
+#include "calve/offload/run_log.h"
+#include "calve/offload/slice_count.h"
+#include "calve/offload/slice_cut.h"
+#include "calve/offload/slice_lines.h"
+#include "calve/offload/table_lease.h"
+#include "calve/offload/window_plan.h"
+#include "calve/source/run_source.h"
+
+namespace calve::offload {
+namespace {
+
+constexpr int kPlanRoundsMax = 5;  // in which another calve changed the target
+
+struct OpenPlan {
+  std::string location;
+  OffloadPlan plan;
+};
+
+class SlicePlanner {
+ public:
+  SlicePlanner(const OffloadContext& context, const OffloadRequest& request, const PlanSlicesRequest& options)
+      : source_(context.source, request.source_table, [&context](const Event& event) { context.progress.Tell(event); }),
+        context_{source_,       context.catalog, context.file_io, context.journal,
+                 context.clock, context.stop,    context.progress},
+        request_(request),
+        options_(options) {}
+
+  Result<PlannedSlices> Run() {
+    for (int round = 1; round <= kPlanRoundsMax; ++round) {
+      id_ = RandomUuid();
+      source_.Begin(id_, "plan");
+      auto done = Round();
+      if (!done.ok() || *done == Outcome::kNothing) Release();
+      ARROW_RETURN_NOT_OK(done.status());
+      if (*done != Outcome::kAgain) return std::move(result_);
+      Release();
+      Note("another calve changed the table; planning anew");
+    }
+    return MakeError(ErrorKind::kConflict,
+                     fmt::format("{} was changed by others {} times while it was planned", request_.target.ToString(),
+                                 kPlanRoundsMax),
+                     "Run again when the others are done.");
+  }
+
+  Result<int64_t> Abandon() {
+    ARROW_ASSIGN_OR_RAISE(const auto table, LoadTarget());
+    if (!table) return 0;
+    ARROW_ASSIGN_OR_RAISE(const auto open, OpenPlans(*table));
+    for (const OpenPlan& plan : open) ARROW_RETURN_NOT_OK(GiveUp(plan, "it was given up"));
+    return static_cast<int64_t>(open.size());
+  }
+
+ private:
+  enum class Outcome { kPlanned, kNothing, kAgain };
+
+  void Note(std::string text) {
+    context_.progress.Note(text);
+    result_.notes.push_back(std::move(text));
+  }
+
+  Result<std::optional<catalog::LoadedTable>> LoadTarget() {
+    auto table = context_.catalog.LoadTable(request_.target);
+    if (KindOf(table.status()) == ErrorKind::kNotFound) return std::nullopt;
+    ARROW_RETURN_NOT_OK(table.status());
+    return std::optional(std::move(*table));
+  }
+
+  // Those that are committed already are ended, and are not among them.
+  Result<std::vector<OpenPlan>> OpenPlans(const catalog::LoadedTable& table) {
+    ARROW_ASSIGN_OR_RAISE(const auto locations, ListPlans(context_.file_io, table.metadata.location));
+    std::vector<OpenPlan> open;
+    for (const std::string& location : locations) {
+      auto text = ReadPlan(context_.file_io, location);
+      if (KindOf(text.status()) == ErrorKind::kConflict) continue;  // it has ended meanwhile
+      ARROW_RETURN_NOT_OK(text.status());
+      auto plan = ReadOffloadPlan(*text);
+      if (!plan.ok()) continue;  // of another job, or another version's
+      ARROW_ASSIGN_OR_RAISE(const auto ended, EndIfCommitted(context_.file_io, table.metadata, *plan, location));
+      if (!ended) {
+        open.push_back({location, std::move(*plan)});
+        continue;
+      }
+      Note(
+          fmt::format("the plan of {} was committed, but not ended: {} files of attempts that it does not hold were "
+                      "deleted",
+                      FormatTimestamp(plan->made_at), ended->deleted));
+      ReleaseOf(plan->id);
+    }
+    return open;
+  }
+
+  Status GiveUp(const OpenPlan& open, const std::string& why) {
+    ARROW_ASSIGN_OR_RAISE(const EndedPlan ended, EndPlan(context_.file_io, open.location, open.plan.data_location, {},
+                                                         "", /*committed=*/false));
+    Note(fmt::format("the plan of {} is given up ({}); {}", FormatTimestamp(open.plan.made_at), why,
+                     ended.is_held ? "its files stay, because a commit of it was begun and has not ended"
+                                   : fmt::format("its {} files were deleted", ended.deleted)));
+    ReleaseOf(open.plan.id);
+    const OffloadPlan& plan = open.plan;
+    const LoggedRun run{plan.id, plan.source_table, plan.window, plan.made_at, plan.adopts_row};
+    (void)RunLog(context_.journal, context_.clock, {plan.target.ToString(), plan.journal_name, plan.layer})
+        .Finish(run, MakeError(ErrorKind::kFailed, fmt::format("the plan was given up: {}", why)), {}, std::nullopt);
+    return Status::OK();
+  }
+
+  // Takes the lease for the plan `id_`, or for the open one that has it. Nothing: another calve is at work.
+  Result<bool> TakeLease(const std::vector<OpenPlan>& open, const OpenPlan** resumed) {
+    if (!context_.journal || options_.lease_micros <= 0) return true;
+    journal::Lease wanted;
+    wanted.table = LeaseName(request_.target, context_.catalog);
+    wanted.holder = id_;
+    char host[256] = {};
+    if (gethostname(host, sizeof host - 1) == 0) wanted.host = host;  // no process: the plan outlives this one
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      wanted.since = context_.clock.Now();
+      wanted.until = wanted.since + options_.lease_micros;
+      auto lease = context_.journal->AcquireLease(wanted);
+      if (!lease.ok()) {
+        Note(fmt::format("the journal could not be asked who works here: {}", MessageOf(lease.status())));
+        return true;
+      }
+      if (lease->holder == wanted.holder) return true;
+      const auto its =
+          std::find_if(open.begin(), open.end(), [&](const OpenPlan& plan) { return plan.plan.id == lease->holder; });
+      if (its != open.end() && options_.resume) {
+        *resumed = &*its;
+        (void)context_.journal->RenewLease(wanted.table, lease->holder, wanted.since, wanted.until);
+        return true;
+      }
+      if (!HolderIsGone(*lease)) {
+        result_.held_by = *lease;
+        return false;
+      }
+      (void)context_.journal->ReleaseLease(lease->table, lease->holder);
+    }
+    return true;
+  }
+
+  void Release() { ReleaseOf(id_); }
+  void ReleaseOf(const std::string& id) {
+    if (!context_.journal) return;
+    (void)context_.journal->ReleaseLease(LeaseName(request_.target, context_.catalog), id);  // it ends by itself
+  }
+
+  Result<Outcome> Round() {
+    result_ = {};
+    ARROW_ASSIGN_OR_RAISE(const auto table, LoadTarget());
+    std::vector<OpenPlan> open;
+    if (table) {
+      ARROW_ASSIGN_OR_RAISE(open, OpenPlans(*table));
+    }
+    const OpenPlan* resumed = nullptr;
+    ARROW_ASSIGN_OR_RAISE(const bool may_work, TakeLease(open, &resumed));
+    if (!may_work) return Outcome::kNothing;
+    // Without a journal nobody's lease tells.
+    if (!resumed && options_.resume && open.size() == 1) resumed = &open.front();
+    for (const OpenPlan& plan : open) {
+      const bool is_it = &plan == resumed;
+      ARROW_ASSIGN_OR_RAISE(const bool fits, Fits(*table, plan.plan));
+      if (is_it && fits) continue;
+      ARROW_RETURN_NOT_OK(GiveUp(plan, fits ? "nobody works on it any more" : "the watermark has moved since"));
+      if (is_it) return Outcome::kAgain;
+    }
+    if (resumed) return Resume(*resumed);
+    return PlanAnew();
+  }
+
+  Result<bool> Fits(const catalog::LoadedTable& table, const OffloadPlan& plan) const {
+    ARROW_ASSIGN_OR_RAISE(const auto watermark, ReadWatermark(table.metadata));
+    const auto now = watermark ? std::optional(watermark->stamp.window_to) : std::nullopt;
+    return plan.table_uuid == table.metadata.table_uuid && now == plan.planned_from;
+  }
+
+  Result<Outcome> Resume(const OpenPlan& open) {
+    ARROW_ASSIGN_OR_RAISE(const std::string text, ReadPlanLines(context_.file_io, open.location));
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find('\n', at), text.size());
+      result_.lines.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    result_.location = open.location;
+    result_.plan = open.plan;
+    result_.resumed = true;
+    return Outcome::kPlanned;
+  }
+
+  Result<Outcome> PlanAnew() {
+    ARROW_ASSIGN_OR_RAISE(WindowPlan plan, PlanOffload(context_, request_, [this](std::string text) { Note(text); }));
+    for (const std::string& note : plan.target.notes) Note(note);
+    result_.plan.window = plan.window;
+    if (plan.identity.key_spans_time) {
+      return MakeError(ErrorKind::kUnsupported,
+                       fmt::format("rows of {} replace others that have another time, and cannot be written by slices",
+                                   plan.table.FullName()),
+                       "Use calve offload, or an engine or a key that holds the cursor.");
+    }
+    if (plan.window.empty()) return Outcome::kNothing;
+    ARROW_RETURN_NOT_OK(Cut(plan));
+    const Status prepared = PrepareTarget(context_, request_, plan.target);
+    if (KindOf(prepared) == ErrorKind::kConflict) return Outcome::kAgain;
+    ARROW_RETURN_NOT_OK(prepared);
+    result_.plan = FreezePlan(request_, plan, id_);
+    result_.plan.made_at = context_.clock.Now();
+    result_.location = PlanLocation(plan.target.table->metadata.location, id_);
+    std::string text;
+    for (size_t i = 0; i < plan.slices.size(); ++i) {
+      result_.lines.push_back(
+          WriteSliceLine({{result_.location, request_.target.ToString(), kOffloadJob, static_cast<int64_t>(i)},
+                          static_cast<int64_t>(plan.slices.size()),
+                          plan.slices[i]}));
+      text += result_.lines.back() + "\n";
+    }
+    ARROW_RETURN_NOT_OK(StorePlan(context_.file_io, result_.location, WriteOffloadPlan(result_.plan), text));
+    const LoggedRun run{id_, plan.table.FullName(), plan.window, result_.plan.made_at, plan.adopts_row};
+    const Status logged = RunLog(context_.journal, context_.clock, RunSubjectOf(request_)).Start(run);
+    if (!logged.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(logged)));
+    return Outcome::kPlanned;
+  }
+
+  Status Cut(WindowPlan& plan) {
+    CutOptions options;
+    options.settings = request_.settings;
+    options.rows_max =
+        options_.slices > 0 ? (plan.rows_expected + options_.slices - 1) / options_.slices : options_.slice_rows;
+    ARROW_ASSIGN_OR_RAISE(plan.slices,
+                          CutSlices(context_.source, plan.table, plan.cursor, plan.identity, plan.window, options));
+    ARROW_RETURN_NOT_OK(CountSlices(context_.source, plan.table, plan.cursor, FingerprintSequence(request_, plan),
+                                    request_.settings, plan.slices));
+    if (CursorInResult(plan).empty()) {
+      for (SliceRange& slice : plan.slices) slice.fingerprint = 0;
+    }
+    return Status::OK();
+  }
+
+  source::RunSource source_;
+  const OffloadContext context_;  // the caller's, with this source
+  const OffloadRequest& request_;
+  const PlanSlicesRequest& options_;
+  std::string id_;
+  PlannedSlices result_;
+};
+
+}  // namespace
+
+Result<PlannedSlices> PlanSlices(const OffloadContext& context, const OffloadRequest& request,
+                                 const PlanSlicesRequest& options) {
+  return SlicePlanner(context, request, options).Run();
+}
+
+Result<int64_t> AbandonPlans(const OffloadContext& context, const OffloadRequest& request) {
+  return SlicePlanner(context, request, {}).Abandon();
+}
+
+}  // namespace calve::offload
