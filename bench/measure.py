@@ -27,12 +27,13 @@ class Cost:
     server_cpu_s: float = 0.0
 
 
-def run(command, log, env=None, timeout_s=600, server=None, cwd=None):
-    """Runs `command` to its end and returns (Cost, its standard output). Standard error goes to the file `log`."""
+def run(command, log, env=None, timeout_s=600, server=None, cwd=None, given=os.devnull):
+    """Runs `command` to its end and returns (Cost, its standard output). Standard error goes to the file `log`; the file `given` is its
+    standard input."""
     server_before_s = cpu_of(server.pid) if server else 0.0
-    with open(log, "wb") as errors:
+    with open(log, "wb") as errors, open(given, "rb") as stdin:
         began = time.monotonic()
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env,
+        child = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=errors, env=env,
                                  cwd=cwd, start_new_session=True)
         timed_out = threading.Event()
 

@@ -1,17 +1,20 @@
 """An offload past one machine: a plan, slices that others write, one commit. What is in is what the window held, once; what is refused,
 killed or done twice leaves nothing behind."""
 
+import contextlib
 import json
 import random
 import re
 import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
 
 from . import canonical, program, servers
 from .slices import Slices, changed
+from .test_s3 import WIDE, insert_wide, peak_memory
 from .trades import create_trades, insert_trades, through
 
 ROWS = 40_000
@@ -163,7 +166,7 @@ def with_a_foreign_file(lines):
 
 
 @pytest.mark.parametrize("change, words", [
-    (lost, "1 of the plan's 6 slices are missing, the first of them slice 0"), (doubled, "slice 2 is there twice"), (garbled, "line 1"),
+    (lost, "1 of the plan's 8 slices are missing, the first of them slice 0"), (doubled, "slice 2 is there twice"), (garbled, "line 1"),
     (of_another_plan, "is of another plan"), (with_other_rows, "its files hold"), (with_other_fingerprint, "were planned"),
     (with_a_file_of_another, "line|rows|fingerprint"), (with_a_foreign_file, "none of the plan's")], ids=lambda value: getattr(value, "__name__", ""))
 def test_wrong_lines(cold, hot, slices, change, words):
@@ -317,6 +320,45 @@ def test_killed_writers_leave_what_the_commit_sweeps(cold, hot, slices, duckdb, 
     assert_all_rows(hot, cold, duckdb)
 
 
+def kill_at_random(moments, start):
+    """Starts it and kills it after a random time, until it ends by itself; its stdout."""
+    for moment in moments:
+        running = start()
+        try:
+            out, err = running.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.communicate(timeout=60)
+            continue
+        assert running.returncode == program.DONE, err
+        return out
+
+
+def test_killed_at_random_moments(any_cold, hot, slices, duckdb, pyiceberg):
+    """Each of the three, again and again; and what they are given by a file, as a driver does it."""
+    chance = random.Random(20240809)
+    moments = [*(chance.uniform(0.02, 0.6) for _ in range(12)), 120]
+    common = ["--source-table", "trades", "--target-table", "cold.trades", "--timestamp-col", "ts", *any_cold.arguments]
+
+    def start(command, lines, *arguments):
+        running = program.start(command, *arguments, stdin=-1)
+        with contextlib.suppress(BrokenPipeError):
+            running.stdin.write(lines)
+            running.stdin.close()
+        running.stdin = None
+        return running
+
+    for end in (ROWS // 2, ROWS):
+        planned = kill_at_random(moments, lambda end=end: start("plan", "", "--source", hot.url, *common, "--until", through(end), "--slices", "3", "--resume"))
+        written = kill_at_random(moments, lambda planned=planned: start("write-slice", planned, "--source", hot.url))
+        kill_at_random(moments, lambda written=written: start("commit", written, *any_cold.arguments))
+    assert_all_rows(hot, any_cold, duckdb)
+    assert len(any_cold.table("trades").snapshots()) == 2
+    assert slices.data_files() == slices.held_files(pyiceberg)
+    # A plan that was killed before it was open has left its lines at most.
+    assert all(name.endswith(".slices.jsonl") for name in slices.plan_files())
+
+
 # --- a source that changes ------------------------------------------------------------------------------------------------------
 
 
@@ -332,3 +374,22 @@ def test_rows_that_come_after_the_plan(cold, hot, slices, duckdb):
     late = hot.offload("trades", "--until", through(ROWS), "--lookback", "60d")
     assert late["late"]["rows"] == ROWS + 8_000 - done["rows"]
     assert_all_rows(hot, cold, duckdb)
+
+
+# --- the same in one process ----------------------------------------------------------------------------------------------------
+
+
+def test_readers_share_the_memory_of_one(cold, hot, duckdb):
+    """Slices as threads of one process: what they hold together is bounded as it is for one."""
+    insert_wide(hot)
+    rows = WIDE
+    peaks = {}
+    with servers.over_libchdb(hot.directory) as server:
+        for readers in ("1", "4"):
+            arguments = hot.arguments("wide", "--memory", "64MiB", "--readers", readers, "--json", target=f"cold.wide_{readers}", source=server.url)
+            peaks[readers] = peak_memory(arguments, {})
+    for readers in peaks:
+        found = duckdb.query(f"SELECT count(*) AS rows, count(DISTINCT sequence) AS distinct_rows FROM {duckdb.source(cold.table(f'wide_{readers}'))}").to_pylist()
+        assert found == [{"rows": rows, "distinct_rows": rows}]
+    # Each query has its block on the way, and buffers of its connection.
+    assert peaks["4"] < peaks["1"] + 3 * 20, peaks

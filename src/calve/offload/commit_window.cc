@@ -51,7 +51,8 @@ class Committer {
 
  private:
   static table::SnapshotRequest RequestOf(const WindowCommit& commit) {
-    return table::SnapshotRequest{commit.files, commit.removed, StampSummary(commit.stamp), commit.stamp.commit_id,
+    const std::string& prefix = commit.file_prefix.empty() ? commit.stamp.commit_id : commit.file_prefix;
+    return table::SnapshotRequest{commit.files, commit.removed, StampSummary(commit.stamp), prefix,
                                   commit.planned_on.metadata.current_snapshot_id};
   }
 

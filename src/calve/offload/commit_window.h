@@ -21,6 +21,8 @@ struct WindowCommit {
   std::vector<iceberg::DataFile> removed = {};  // files of planned_on's current snapshot that `files` replace
   // For rows that any other commit of calve's may hold as well (late rows): the newest of them when this was planned.
   std::optional<std::string> planned_commit = std::nullopt;
+  // Of manifests' names, where several processes may commit the same at once; empty: the commit's id.
+  std::string file_prefix = {};
   // For the first window of a table that others had filled: where it begins.
   std::optional<TimestampMicros> start_from = std::nullopt;
 };

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "calve/base/random.h"
 #include "calve/offload/commit_window.h"
 #include "calve/offload/run_log.h"
 #include "calve/offload/slice_lines.h"
@@ -160,13 +161,20 @@ class PlanCommit {
 
  private:
   Status FindPlan() {
-    location_ = request_.plan;
-    if (!location_.empty()) return Status::OK();
     if (request_.lines.empty()) return BadLines("there is no line");
-    auto origin = ReadLineOrigin(request_.lines.front());
-    if (!origin.ok()) return WithContext(origin.status(), "line 1");
-    location_ = origin->plan;
-    return Status::OK();
+    Status first;
+    for (const std::string& line : request_.lines) {
+      auto origin = ReadLineOrigin(line);
+      if (!origin.ok()) {
+        if (first.ok()) first = WithContext(origin.status(), "line 1");
+        continue;
+      }
+      location_ = request_.plan.empty() ? origin->plan : request_.plan;
+      target_ = origin->target;
+      return Status::OK();
+    }
+    location_ = request_.plan;
+    return location_.empty() ? first : Status::OK();
   }
 
   Result<OffloadResult> CheckAndCommit() {
@@ -234,8 +242,10 @@ class PlanCommit {
         Progress{"committing", result.rows, plan_.rows, result.bytes_read, result.bytes, 0, std::nullopt});
     std::set<std::string> keep;
     for (const auto& file : written.files) keep.insert(BelowPlan(file.file_path, plan_.id));
-    const WindowCommit commit =
+    WindowCommit commit =
         CommitOf(plan_, std::move(table_), std::move(written.files), written.rows, written.max_sequence);
+    // A call before this one may have left manifests behind, or be at it now.
+    commit.file_prefix = fmt::format("{}-{}", plan_.id, RandomUuid().substr(0, 8));
     auto committed = CommitWindow(context_.catalog, context_.file_io, context_.clock, commit, table::SleepFor);
     ARROW_RETURN_NOT_OK(committed.status());
     if (committed->outcome == CommitOutcome::kLostRace) {
@@ -293,9 +303,8 @@ class PlanCommit {
 
   // The plan is over: either its commit is in, or it was given up.
   Result<OffloadResult> DoneBefore(const Status& over) {
-    if (request_.lines.empty()) return over;
-    ARROW_ASSIGN_OR_RAISE(const LineOrigin origin, ReadLineOrigin(request_.lines.front()));
-    ARROW_ASSIGN_OR_RAISE(plan_.target, catalog::ParseTableIdent(origin.target));
+    if (target_.empty()) return over;
+    ARROW_ASSIGN_OR_RAISE(plan_.target, catalog::ParseTableIdent(target_));
     plan_.id = PlanIdOf(location_);
     ARROW_ASSIGN_OR_RAISE(table_, context_.catalog.LoadTable(plan_.target));
     const auto trace = FindCommit(table_.metadata, plan_.id);
@@ -398,7 +407,7 @@ class PlanCommit {
 
   const PlanCommitContext& context_;
   const PlanCommitRequest& request_;
-  std::string location_, mark_;
+  std::string location_, target_, mark_;  // target_: as a line names it
   OffloadPlan plan_;
   catalog::LoadedTable table_;
   bool wrong_lines_ = false;  // what is being looked at are the lines
