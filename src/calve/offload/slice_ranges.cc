@@ -47,7 +47,7 @@ class LeafCutter {
     std::vector<size_t> cuts;
     size_t begin = 0;
     // What is left is spread evenly, so that no crumb stays at the end.
-    while (rest_ > rows_max_) {
+    while (rest_ > kMost * rows_max_) {
       const double target = rest_ / std::ceil(rest_ / rows_max_);
       const size_t end = NextCut(begin, target);
       if (end == leaves_.size()) break;
