@@ -237,7 +237,9 @@ Result<KeyValue> ParseKeyText(const KeyColumn& column, const std::string& answer
                                                       answer.substr(0, 200), column.name, column.type.text));
   };
   if (!answer.starts_with('+')) return damaged();
-  if (!is_hex) return KeyValue{false, text};
+  // Of nanoseconds the microsecond.
+  const bool is_cut_off = column.type.kind == TypeKind::kDateTime64 && column.type.precision > 6;
+  if (!is_hex) return KeyValue{false, text, is_cut_off};
   KeyValue value;
   for (size_t i = 0; i + 1 < text.size(); i += 2) {
     unsigned char byte = 0;
