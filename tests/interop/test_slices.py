@@ -332,6 +332,7 @@ def kill_at_random(moments, start):
             continue
         assert running.returncode == program.DONE, err
         return out
+    raise AssertionError("it never ended")
 
 
 def test_killed_at_random_moments(any_cold, hot, slices, duckdb, pyiceberg):

@@ -15,12 +15,12 @@ namespace {
 
 using storage::FaultList;
 
-constexpr int64_t kHour = 3600 * kMicrosPerSecond;
-constexpr TimestampMicros kNoon = 1'723'204'800'000'000;
+constexpr int64_t kModelHour = 3600 * kMicrosPerSecond;
+constexpr TimestampMicros kModelNoon = 1'723'204'800'000'000;
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kStepsUsual = 160;
+constexpr uint64_t kModelStepsUsual = 160;
 #else
-constexpr uint64_t kStepsUsual = 1200;
+constexpr uint64_t kModelStepsUsual = 1200;
 #endif
 
 enum class Rows {
@@ -47,8 +47,10 @@ struct Held {
 class ChangingWorld : public ModelWorld {
  public:
   ChangingWorld(CatalogKind kind, uint64_t seed)
-      : ModelWorld(kind, seed), rows_(static_cast<Rows>(Below(4))), lookback_(Chance(2) ? 3 * kHour : 48 * kHour) {
-    place_.source.SetNow(kNoon);
+      : ModelWorld(kind, seed),
+        rows_(static_cast<Rows>(Below(4))),
+        lookback_(Chance(2) ? 3 * kModelHour : 48 * kModelHour) {
+    place_.source.SetNow(kModelNoon);
     place_.request.lookback_micros = lookback_;
     calls_of_a_cycle_ = 150;
     place_.request.readers = 1 + static_cast<int64_t>(Below(3));
@@ -56,7 +58,7 @@ class ChangingWorld : public ModelWorld {
     if (Chance(2)) place_.request.chunk.rows = 1 + static_cast<int64_t>(Below(4));
     if (rows_ == Rows::kKeyed) place_.request.key = {"id"};
     if (merges()) place_.source.MergeBy(rows_ == Rows::kChanged ? "id, ts" : "id");
-    Say(fmt::format("{}, look-back {} h, chunks of {}", kRowsNames[static_cast<int>(rows_)], lookback_ / kHour,
+    Say(fmt::format("{}, look-back {} h, chunks of {}", kRowsNames[static_cast<int>(rows_)], lookback_ / kModelHour,
                     place_.request.chunk.rows));
   }
 
@@ -121,8 +123,8 @@ class ChangingWorld : public ModelWorld {
       rows.push_back({before + 1 + static_cast<int64_t>(Below(4)), ++last_id_, Symbol()});
     }
     if (!rows.empty()) Insert(std::move(rows));
-    place_.source.SetNow(before + static_cast<int64_t>(Chance(3) ? Below(3 * kHour) : Below(5)));
-    Say(fmt::format("rows to {} at {}", last_id_, now() - kNoon));
+    place_.source.SetNow(before + static_cast<int64_t>(Chance(3) ? Below(3 * kModelHour) : Below(5)));
+    Say(fmt::format("rows to {} at {}", last_id_, now() - kModelNoon));
   }
 
   // Behind the watermark or not: late rows, versions, merges.
@@ -141,7 +143,7 @@ class ChangingWorld : public ModelWorld {
   void InsertLate() {
     std::vector<SourceRow> rows;
     for (uint64_t i = 1 + Below(3); i > 0; --i) {
-      const TimestampMicros ts = now() - static_cast<int64_t>(Chance(2) ? Below(5) : Below(6 * kHour));
+      const TimestampMicros ts = now() - static_cast<int64_t>(Chance(2) ? Below(5) : Below(6 * kModelHour));
       // Without a key, hours of which hot has lost rows are left alone.
       if (rows_ == Rows::kAppended && ts <= forgotten_to_) continue;
       rows.push_back({ts, ++last_id_, Symbol()});
@@ -163,7 +165,8 @@ class ChangingWorld : public ModelWorld {
       // In one window both would come: only what is in cold is delivered again.
       if (rows_ == Rows::kKeyed && row.ts > Watermark().value_or(INT64_MIN)) continue;
       delivered_again_ |= rows_ == Rows::kKeyed;
-      Say(fmt::format("{} {} of {} at {}", row.deleted ? "deletion" : "version", row.symbol, row.id, row.ts - kNoon));
+      Say(fmt::format("{} {} of {} at {}", row.deleted ? "deletion" : "version", row.symbol, row.id,
+                      row.ts - kModelNoon));
       rows.push_back(std::move(row));
     }
     if (!rows.empty()) Insert(std::move(rows));
@@ -180,11 +183,11 @@ class ChangingWorld : public ModelWorld {
     Learn();
     const std::optional<TimestampMicros> watermark = Watermark();
     if (!watermark) return;
-    TimestampMicros limit = *watermark - static_cast<int64_t>(Chance(2) ? Below(4) : Below(8 * kHour));
-    if (rows_ == Rows::kAppended) limit = limit / kHour * kHour - 1;
+    TimestampMicros limit = *watermark - static_cast<int64_t>(Chance(2) ? Below(4) : Below(8 * kModelHour));
+    if (rows_ == Rows::kAppended) limit = limit / kModelHour * kModelHour - 1;
     forgotten_to_ = std::max(forgotten_to_, limit);
     place_.source.Drop(limit);
-    Say(fmt::format("forgotten to {}", limit - kNoon));
+    Say(fmt::format("forgotten to {}", limit - kModelNoon));
   }
 
   void Event() override {
@@ -242,7 +245,7 @@ class ChangingWorld : public ModelWorld {
   // After a cycle that nothing disturbed, cold has what hot has as far as it looks back.
   void ExpectSettled(TimestampMicros looked_from) {
     auto metadata = Metadata();
-    if (now() <= kNoon && (!metadata || !metadata->CurrentSnapshot())) return;
+    if (now() <= kModelNoon && (!metadata || !metadata->CurrentSnapshot())) return;
     ASSERT_TRUE(metadata && metadata->CurrentSnapshot()) << Story();
     const Held& held = held_[*metadata->current_snapshot_id];
     ASSERT_EQ(held.watermark, now()) << Story();
@@ -257,7 +260,7 @@ class ChangingWorld : public ModelWorld {
       if (!merges()) continue;
       ASSERT_TRUE(found->second.ts == row.ts && found->second.symbol == row.symbol)
           << "row " << row.id << " is an older version: cold has " << found->second.symbol << " at "
-          << found->second.ts - kNoon << ", hot " << row.symbol << " at " << row.ts - kNoon << Story();
+          << found->second.ts - kModelNoon << ", hot " << row.symbol << " at " << row.ts - kModelNoon << Story();
     }
   }
 
@@ -331,7 +334,8 @@ class ChangingWorld : public ModelWorld {
 };
 
 TEST(ChangingRowsModel, HoldsThroughRandomSequences) {
-  RunWorlds(kStepsUsual, [](CatalogKind kind, uint64_t seed) { return std::make_unique<ChangingWorld>(kind, seed); });
+  RunWorlds(kModelStepsUsual,
+            [](CatalogKind kind, uint64_t seed) { return std::make_unique<ChangingWorld>(kind, seed); });
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "calve/offload/plan_slices.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "calve/base/random.h"
@@ -19,6 +17,8 @@ namespace calve::offload {
 namespace {
 
 constexpr int kPlanRoundsMax = 5;  // in which another calve changed the target
+// The lease until the plan is open. A process that dies before is noticed on its own host; others wait for so long.
+constexpr int64_t kPlanningMicros = 1800 * kMicrosPerSecond;
 
 struct OpenPlan {
   std::string location;
@@ -115,14 +115,12 @@ class SlicePlanner {
   // Takes the lease for the plan `id_`, or for the open one that has it. Nothing: another calve is at work.
   Result<bool> TakeLease(const std::vector<OpenPlan>& open, const OpenPlan** resumed) {
     if (!context_.journal || options_.lease_micros <= 0) return true;
-    journal::Lease wanted;
+    journal::Lease wanted = LeaseOfThisProcess();
     wanted.table = LeaseName(request_.target, context_.catalog);
     wanted.holder = id_;
-    char host[256] = {};
-    if (gethostname(host, sizeof host - 1) == 0) wanted.host = host;  // no process: the plan outlives this one
     for (int attempt = 0; attempt < 2; ++attempt) {
       wanted.since = context_.clock.Now();
-      wanted.until = wanted.since + options_.lease_micros;
+      wanted.until = wanted.since + std::min(options_.lease_micros, kPlanningMicros);
       auto lease = context_.journal->AcquireLease(wanted);
       if (!lease.ok()) {
         Note(fmt::format("the journal could not be asked who works here: {}", MessageOf(lease.status())));
@@ -133,7 +131,8 @@ class SlicePlanner {
           std::find_if(open.begin(), open.end(), [&](const OpenPlan& plan) { return plan.plan.id == lease->holder; });
       if (its != open.end() && options_.resume) {
         *resumed = &*its;
-        (void)context_.journal->RenewLease(wanted.table, lease->holder, wanted.since, wanted.until);
+        (void)context_.journal->RenewLease(wanted.table, lease->holder, wanted.since,
+                                           wanted.since + options_.lease_micros);
         return true;
       }
       if (!HolderIsGone(*lease)) {
@@ -143,6 +142,19 @@ class SlicePlanner {
       (void)context_.journal->ReleaseLease(lease->table, lease->holder);
     }
     return true;
+  }
+
+  // From now on the lease is the plan's, whatever becomes of this process.
+  void KeepLease() {
+    if (!context_.journal || options_.lease_micros <= 0) return;
+    journal::Lease kept = LeaseOfThisProcess();
+    kept.table = LeaseName(request_.target, context_.catalog);
+    kept.holder = id_;
+    kept.pid = kept.process_start = 0;
+    kept.since = context_.clock.Now();
+    kept.until = kept.since + options_.lease_micros;
+    const auto lease = context_.journal->AcquireLease(kept);
+    if (!lease.ok()) Note(fmt::format("the journal could not be told of the plan: {}", MessageOf(lease.status())));
   }
 
   void Release() { ReleaseOf(id_); }
@@ -220,6 +232,7 @@ class SlicePlanner {
       text += result_.lines.back() + "\n";
     }
     ARROW_RETURN_NOT_OK(StorePlan(context_.file_io, result_.location, WriteOffloadPlan(result_.plan), text));
+    KeepLease();
     const LoggedRun run{id_, plan.table.FullName(), plan.window, result_.plan.made_at, plan.adopts_row};
     const Status logged = RunLog(context_.journal, context_.clock, RunSubjectOf(request_)).Start(run);
     if (!logged.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(logged)));

@@ -45,9 +45,9 @@ bool KeepsRows(const std::string& engine) {
 
 bool TakesValues(const SourceColumn& column) { return column.default_kind.empty() || column.default_kind == "DEFAULT"; }
 
-class Planner {
+class RestorePlanner {
  public:
-  Planner(const RestoreContext& context, const RestoreRequest& request, std::string* created)
+  RestorePlanner(const RestoreContext& context, const RestoreRequest& request, std::string* created)
       : context_(context), request_(request), created_(created) {}
 
   Result<RestorePlan> Run() {
@@ -382,7 +382,7 @@ class Planner {
 }  // namespace
 
 Result<RestorePlan> PlanRestore(const RestoreContext& context, const RestoreRequest& request, std::string* created) {
-  return Planner(context, request, created).Run();
+  return RestorePlanner(context, request, created).Run();
 }
 
 bool MentionsName(const std::string& sql, const std::string& name) {

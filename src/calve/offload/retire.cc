@@ -14,7 +14,7 @@
 namespace calve::offload {
 namespace {
 
-constexpr int64_t kBucketMicros = 3'600 * kMicrosPerSecond;
+constexpr int64_t kRetireBucketMicros = 3'600 * kMicrosPerSecond;
 constexpr std::pair kDropPartSince{20, 11};
 constexpr size_t kRangesOfAQueryMax = 100;
 constexpr size_t kNotesOfBucketsMax = 20;
@@ -214,7 +214,7 @@ class Retire {
     const RetireRange range = RangeOf(choice_.chosen, result_.limit);
     verify.from = range.from;
     verify.to = range.to;
-    verify.bucket_micros = kBucketMicros;
+    verify.bucket_micros = kRetireBucketMicros;
     verify.key = request_.key;
     verify.memory_bytes = request_.memory_bytes;
     verify.settings = request_.settings;
@@ -244,7 +244,7 @@ class Retire {
   }
 
   Status KeepWhatDiffers(VerifyResult& verified) {
-    const auto ranges = BlockedRanges(verified, kBucketMicros, cursor_, request_.strict);
+    const auto ranges = BlockedRanges(verified, kRetireBucketMicros, cursor_, request_.strict);
     std::set<std::string> blocked;
     for (size_t i = 0; i < ranges.size(); i += kRangesOfAQueryMax) {
       const size_t end = std::min(ranges.size(), i + kRangesOfAQueryMax);

@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr int64_t kHour = 3'600 * kMicrosPerSecond;
+constexpr int64_t kRetireHour = 3'600 * kMicrosPerSecond;
 
 HotPart Part(const std::string& name, TimestampMicros first, TimestampMicros last, TimestampMicros limit) {
   HotPart part;
@@ -118,12 +118,12 @@ TEST(Blocks, WhatColdLacksAndNothingElse) {
 
 TEST(BlockedRanges, JoinsNeighbours) {
   VerifyResult verified;
-  verified.differences = {Bucket(0, 1, 0, 0), Bucket(kHour, 0, 2, 0), Bucket(2 * kHour, 0, 0, 5),
-                          Bucket(5 * kHour, 1, 0, 0)};
-  EXPECT_THAT(BlockedRanges(verified, kHour, Cursor{"ts", 3, true, false}, false),
-              ElementsAre(Window{-1, 2 * kHour - 1}, Window{5 * kHour - 1, 6 * kHour - 1}));
-  EXPECT_THAT(BlockedRanges(verified, kHour, Cursor{"ts", 9, true, false}, false),
-              ElementsAre(Window{-1, 2 * kHour}, Window{5 * kHour - 1, 6 * kHour}));
+  verified.differences = {Bucket(0, 1, 0, 0), Bucket(kRetireHour, 0, 2, 0), Bucket(2 * kRetireHour, 0, 0, 5),
+                          Bucket(5 * kRetireHour, 1, 0, 0)};
+  EXPECT_THAT(BlockedRanges(verified, kRetireHour, Cursor{"ts", 3, true, false}, false),
+              ElementsAre(Window{-1, 2 * kRetireHour - 1}, Window{5 * kRetireHour - 1, 6 * kRetireHour - 1}));
+  EXPECT_THAT(BlockedRanges(verified, kRetireHour, Cursor{"ts", 9, true, false}, false),
+              ElementsAre(Window{-1, 2 * kRetireHour}, Window{5 * kRetireHour - 1, 6 * kRetireHour}));
 }
 
 class CheckColdSinceTest : public testing::Test {
@@ -187,8 +187,8 @@ TEST(SplitOfView, OfCalvesViewsOnly) {
 TEST(ReadRetiredTo, NothingATimeOrAnError) {
   iceberg::TableMetadata metadata = MakeMetadata({Field(1, "ts", true, iceberg::Type{})});
   EXPECT_EQ(ReadRetiredTo(metadata).ValueOrDie(), std::nullopt);
-  metadata.properties[kRetiredProperty] = FormatTimestamp(5 * kHour + 1);
-  EXPECT_EQ(ReadRetiredTo(metadata).ValueOrDie(), 5 * kHour + 1);
+  metadata.properties[kRetiredProperty] = FormatTimestamp(5 * kRetireHour + 1);
+  EXPECT_EQ(ReadRetiredTo(metadata).ValueOrDie(), 5 * kRetireHour + 1);
   metadata.properties[kRetiredProperty] = "yesterday";
   EXPECT_EQ(KindOf(ReadRetiredTo(metadata).status()), ErrorKind::kCorrupt);
 }

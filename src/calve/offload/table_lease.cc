@@ -38,6 +38,14 @@ int64_t ProcessStart(int64_t pid) {
 
 }  // namespace
 
+journal::Lease LeaseOfThisProcess() {
+  journal::Lease lease;
+  lease.host = HostName();
+  lease.pid = getpid();
+  lease.process_start = ProcessStart(lease.pid);
+  return lease;
+}
+
 bool HolderIsGone(const journal::Lease& lease) {
   if (lease.host.empty() || lease.host != HostName() || lease.pid <= 0) return false;
   if (kill(static_cast<pid_t>(lease.pid), 0) != 0 && errno == ESRCH) return true;
@@ -46,11 +54,9 @@ bool HolderIsGone(const journal::Lease& lease) {
 
 TableLease::TableLease(journal::Journal& journal, const Clock& clock, std::string table, int64_t duration_micros)
     : journal_(journal), clock_(clock), duration_micros_(duration_micros) {
+  lease_ = LeaseOfThisProcess();
   lease_.table = std::move(table);
   lease_.holder = RandomUuid();
-  lease_.host = HostName();
-  lease_.pid = getpid();
-  lease_.process_start = ProcessStart(lease_.pid);
 }
 
 TableLease::~TableLease() {

@@ -41,6 +41,9 @@ class TableLease {
   std::thread renewing_;
 };
 
+// Of this process, without table, holder and times.
+journal::Lease LeaseOfThisProcess();
+
 // Whether the process that took it is certainly gone.
 bool HolderIsGone(const journal::Lease& lease);
 

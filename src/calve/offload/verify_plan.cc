@@ -23,9 +23,9 @@ int IndexOf(const iceberg::Schema& schema, const std::string& name) {
   return -1;
 }
 
-class Planner {
+class VerifyPlanner {
  public:
-  Planner(const VerifyContext& context, const VerifyRequest& request) : context_(context), request_(request) {}
+  VerifyPlanner(const VerifyContext& context, const VerifyRequest& request) : context_(context), request_(request) {}
 
   Result<VerifyPlan> Run() {
     ARROW_RETURN_NOT_OK(request_.cold_only ? LoadCold() : MatchHot());
@@ -236,7 +236,7 @@ class Planner {
 }  // namespace
 
 Result<VerifyPlan> PlanVerify(const VerifyContext& context, const VerifyRequest& request) {
-  return Planner(context, request).Run();
+  return VerifyPlanner(context, request).Run();
 }
 
 std::vector<Window> SampleBuckets(TimestampMicros begin, TimestampMicros up_to, int64_t bucket_micros, double share,

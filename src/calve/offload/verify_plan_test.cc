@@ -7,31 +7,31 @@
 namespace calve::offload {
 namespace {
 
-constexpr int64_t kHour = 3'600 * kMicrosPerSecond;
+constexpr int64_t kVerifyHour = 3'600 * kMicrosPerSecond;
 
 TEST(SampleBuckets, AllOfThemAreOneWindow) {
-  auto windows = SampleBuckets(5, 10 * kHour + 7, kHour, 1.0, 0);
+  auto windows = SampleBuckets(5, 10 * kVerifyHour + 7, kVerifyHour, 1.0, 0);
   ASSERT_EQ(windows.size(), 1u);
-  EXPECT_EQ(windows[0], (Window{4, 10 * kHour + 7}));
+  EXPECT_EQ(windows[0], (Window{4, 10 * kVerifyHour + 7}));
 }
 
 TEST(SampleBuckets, TakesAboutTheShareAndAlwaysTheSame) {
-  const int64_t begin = -50'000 * kHour, up_to = 50'000 * kHour - 1;
+  const int64_t begin = -50'000 * kVerifyHour, up_to = 50'000 * kVerifyHour - 1;
   auto hours = [](const std::vector<Window>& windows) {
     int64_t sum = 0;
     for (const Window& window : windows) {
-      EXPECT_EQ((*window.from + 1) % kHour, 0);
-      EXPECT_EQ((window.to + 1) % kHour, 0);
-      sum += (window.to - *window.from) / kHour;
+      EXPECT_EQ((*window.from + 1) % kVerifyHour, 0);
+      EXPECT_EQ((window.to + 1) % kVerifyHour, 0);
+      sum += (window.to - *window.from) / kVerifyHour;
     }
     return sum;
   };
-  auto tenth = SampleBuckets(begin, up_to, kHour, 0.1, 3);
+  auto tenth = SampleBuckets(begin, up_to, kVerifyHour, 0.1, 3);
   EXPECT_NEAR(static_cast<double>(hours(tenth)), 10'000, 500);
-  EXPECT_EQ(tenth, SampleBuckets(begin, up_to, kHour, 0.1, 3));
-  EXPECT_NE(tenth, SampleBuckets(begin, up_to, kHour, 0.1, 4));
+  EXPECT_EQ(tenth, SampleBuckets(begin, up_to, kVerifyHour, 0.1, 3));
+  EXPECT_NE(tenth, SampleBuckets(begin, up_to, kVerifyHour, 0.1, 4));
   // A bucket is in the sample or not, whatever range is asked for.
-  auto later = SampleBuckets(0, up_to, kHour, 0.1, 3);
+  auto later = SampleBuckets(0, up_to, kVerifyHour, 0.1, 3);
   EXPECT_EQ(later.back(), tenth.back());
 }
 
@@ -53,17 +53,20 @@ TEST(HasTtl, LooksBehindTheColumns) {
 }
 
 TEST(GroupBuckets, JoinsNeighboursWhileTheirRowsFit) {
-  std::map<TimestampMicros, BucketRows> different = {
-      {0, {10, 10}}, {kHour, {10, 0}}, {2 * kHour, {40, 40}}, {5 * kHour, {0, 1}}, {6 * kHour, {500, 500}}};
-  auto groups = GroupBuckets(different, kHour, Window{kHour / 2, 7 * kHour - 9}, 100);
+  std::map<TimestampMicros, BucketRows> different = {{0, {10, 10}},
+                                                     {kVerifyHour, {10, 0}},
+                                                     {2 * kVerifyHour, {40, 40}},
+                                                     {5 * kVerifyHour, {0, 1}},
+                                                     {6 * kVerifyHour, {500, 500}}};
+  auto groups = GroupBuckets(different, kVerifyHour, Window{kVerifyHour / 2, 7 * kVerifyHour - 9}, 100);
   ASSERT_EQ(groups.size(), 4u);
-  EXPECT_EQ(groups[0].window, (Window{kHour / 2, 2 * kHour - 1}));  // cut to the range
-  EXPECT_EQ(groups[0].buckets, (std::set<TimestampMicros>{0, kHour}));
-  EXPECT_EQ(groups[1].window, (Window{2 * kHour - 1, 3 * kHour - 1}));
+  EXPECT_EQ(groups[0].window, (Window{kVerifyHour / 2, 2 * kVerifyHour - 1}));  // cut to the range
+  EXPECT_EQ(groups[0].buckets, (std::set<TimestampMicros>{0, kVerifyHour}));
+  EXPECT_EQ(groups[1].window, (Window{2 * kVerifyHour - 1, 3 * kVerifyHour - 1}));
   EXPECT_EQ(groups[1].passes, 1u);
-  EXPECT_EQ(groups[2].buckets, (std::set<TimestampMicros>{5 * kHour}));
+  EXPECT_EQ(groups[2].buckets, (std::set<TimestampMicros>{5 * kVerifyHour}));
   EXPECT_EQ(groups[3].passes, 10u);
-  EXPECT_EQ(groups[3].window, (Window{6 * kHour - 1, 7 * kHour - 9}));
+  EXPECT_EQ(groups[3].window, (Window{6 * kVerifyHour - 1, 7 * kVerifyHour - 9}));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace calve::offload {
 namespace {
 
-constexpr TimestampMicros kNoon = 1'723'204'800'000'000;  // 2024-08-09T12:00:00Z
+constexpr TimestampMicros kWatermarkNoon = 1'723'204'800'000'000;  // 2024-08-09T12:00:00Z
 
 CommitStamp Stamp(TimestampMicros to, const std::string& id) {
   CommitStamp stamp;
@@ -25,7 +25,7 @@ CommitStamp Stamp(TimestampMicros to, const std::string& id) {
 iceberg::TableMetadata TwoCommits() {
   auto metadata = MakeMetadata({Field(1, "ts", true, iceberg::Type::Of(iceberg::TypeId::kTimestampTz))});
   for (int64_t i : {1, 2}) {
-    CommitStamp stamp = Stamp(kNoon + (i - 1) * kMicrosPerSecond, "commit-" + std::to_string(i));
+    CommitStamp stamp = Stamp(kWatermarkNoon + (i - 1) * kMicrosPerSecond, "commit-" + std::to_string(i));
     const auto& snapshot = AddSnapshotOnMain(metadata, i, StampSummary(stamp));
     metadata.properties[kWatermarkProperty] = StampProperty(stamp, i, snapshot.sequence_number);
   }
@@ -45,8 +45,8 @@ TEST(Watermark, OfANewTableIsNone) {
 
 TEST(Watermark, StampSurvivesTheRoundTrip) {
   auto metadata = MakeMetadata({});
-  CommitStamp stamp = Stamp(kNoon, "id");
-  stamp.window_from = kNoon - 1;
+  CommitStamp stamp = Stamp(kWatermarkNoon, "id");
+  stamp.window_from = kWatermarkNoon - 1;
   stamp.max_sequence = -5;
   AddSnapshotOnMain(metadata, 1, StampSummary(stamp));
   CommitStamp read = (*ReadWatermark(metadata))->stamp;
@@ -63,7 +63,7 @@ TEST(Watermark, IsTheNearestAncestorsPastOtherEnginesSnapshots) {
   AddSnapshotOnMain(metadata, 3, {{"operation", "replace"}});
   auto watermark = *ReadWatermark(metadata);
   EXPECT_EQ(watermark->snapshot_id, 2);
-  EXPECT_EQ(watermark->stamp.window_to, kNoon + kMicrosPerSecond);
+  EXPECT_EQ(watermark->stamp.window_to, kWatermarkNoon + kMicrosPerSecond);
   EXPECT_FALSE(watermark->from_property);
 }
 
@@ -71,7 +71,7 @@ TEST(Watermark, MovesBackWithARollback) {
   auto metadata = TwoCommits();
   metadata.current_snapshot_id = 1;
   metadata.refs["main"].snapshot_id = 1;
-  EXPECT_EQ((*ReadWatermark(metadata))->stamp.window_to, kNoon);
+  EXPECT_EQ((*ReadWatermark(metadata))->stamp.window_to, kWatermarkNoon);
 }
 
 TEST(Watermark, IsThePropertysWhereHistoryIsCutOff) {
@@ -82,7 +82,7 @@ TEST(Watermark, IsThePropertysWhereHistoryIsCutOff) {
   auto watermark = *ReadWatermark(metadata);
   ASSERT_TRUE(watermark);
   EXPECT_TRUE(watermark->from_property);
-  EXPECT_EQ(watermark->stamp.window_to, kNoon + kMicrosPerSecond);
+  EXPECT_EQ(watermark->stamp.window_to, kWatermarkNoon + kMicrosPerSecond);
 }
 
 TEST(Watermark, IsNotGuessedAfterARollbackAndAnExpiry) {
@@ -108,7 +108,7 @@ TEST(Watermark, WhereACatalogShowsTheCurrentSnapshotAloneThePropertyTells) {
   const auto watermark = *ReadWatermark(metadata);
   ASSERT_TRUE(watermark);
   EXPECT_TRUE(watermark->from_property);
-  EXPECT_EQ(watermark->stamp.window_to, kNoon + kMicrosPerSecond);
+  EXPECT_EQ(watermark->stamp.window_to, kWatermarkNoon + kMicrosPerSecond);
   const auto trace = FindCommit(metadata, "commit-2");
   ASSERT_TRUE(trace);
   EXPECT_TRUE(trace->on_main);
@@ -140,37 +140,39 @@ TEST(Watermark, ACycleAmongParentsEnds) {
 
 TEST(NextStep, FindsItsCommitOnMainAndTakesItAsDone) {
   auto metadata = TwoCommits();
-  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "commit-2", kNoon), NextStep::kDone);
+  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "commit-2", kWatermarkNoon), NextStep::kDone);
   AddSnapshotOnMain(metadata, 3, {});  // also under another engine's commit
-  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "commit-2", kNoon), NextStep::kDone);
+  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "commit-2", kWatermarkNoon), NextStep::kDone);
   RemoveSnapshot(metadata, 2);  // also where only the property still tells of it
-  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "commit-2", kNoon), NextStep::kDone);
+  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "commit-2", kWatermarkNoon), NextStep::kDone);
 }
 
 TEST(NextStep, TriesAgainWhereTheWatermarkIsWhereItWas) {
   auto metadata = TwoCommits();
   AddSnapshotOnMain(metadata, 3, {{"operation", "replace"}});
-  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "mine", kNoon + kMicrosPerSecond), NextStep::kTryAgain);
+  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "mine", kWatermarkNoon + kMicrosPerSecond),
+            NextStep::kTryAgain);
   EXPECT_EQ(*DecideNextStep(MakeMetadata({}), metadata.table_uuid, "mine", std::nullopt), NextStep::kTryAgain);
 }
 
 TEST(NextStep, PlansAnewWhereTheWatermarkMovedEitherWay) {
   auto metadata = TwoCommits();
-  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "mine", kNoon), NextStep::kPlanAnew);
+  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "mine", kWatermarkNoon), NextStep::kPlanAnew);
   EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "mine", std::nullopt), NextStep::kPlanAnew);
-  EXPECT_EQ(*DecideNextStep(MakeMetadata({}), metadata.table_uuid, "mine", kNoon), NextStep::kPlanAnew);
+  EXPECT_EQ(*DecideNextStep(MakeMetadata({}), metadata.table_uuid, "mine", kWatermarkNoon), NextStep::kPlanAnew);
 }
 
 TEST(NextStep, SeesThatMainWasMovedAwayFromItsCommit) {
   auto metadata = TwoCommits();
   metadata.current_snapshot_id = 1;
   metadata.refs["main"].snapshot_id = 1;
-  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "commit-2", kNoon), NextStep::kRolledBack);
+  EXPECT_EQ(*DecideNextStep(metadata, metadata.table_uuid, "commit-2", kWatermarkNoon), NextStep::kRolledBack);
 }
 
 TEST(NextStep, IsAConflictOnAnotherTableOfThatName) {
   auto metadata = TwoCommits();
-  EXPECT_EQ(KindOf(DecideNextStep(metadata, "another-uuid", "commit-2", kNoon).status()), ErrorKind::kConflict);
+  EXPECT_EQ(KindOf(DecideNextStep(metadata, "another-uuid", "commit-2", kWatermarkNoon).status()),
+            ErrorKind::kConflict);
 }
 
 // The property still tells of the commit that a rollback took away.
