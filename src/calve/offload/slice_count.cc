@@ -27,6 +27,7 @@ Status CountBatch(source::Source& source, const std::string& sql, const std::map
                   std::vector<SliceRange>& slices) {
   ARROW_ASSIGN_OR_RAISE(const auto rows, source::QueryRows(source, sql, source::QueryOptions{"", settings}));
   for (const auto& row : rows) {
+    if (row.size() != 3) return MakeError(ErrorKind::kCorrupt, "ClickHouse answered with other than 3 columns");
     ARROW_ASSIGN_OR_RAISE(const auto slice, CountOf<size_t>(row.at(0)));
     if (slice >= slices.size()) return MakeError(ErrorKind::kCorrupt, "ClickHouse counted a slice that there is not");
     ARROW_ASSIGN_OR_RAISE(slices[slice].rows, CountOf<int64_t>(row.at(1)));

@@ -68,7 +68,8 @@ class SliceCutter {
     const std::string from =
         fmt::format("FROM mergeTreeIndex({}, {}) AS {} WHERE rows_in_granule > 0 AND {}",
                     source::QuoteString(table_.database), source::QuoteString(table_.name), kTableAlias, window_);
-    auto told = Ask("SELECT toString(count()), toString(sum(rows_in_granule)), toString(uniqExact(part_name)) " + from);
+    auto told =
+        Ask("SELECT toString(count()), toString(sum(rows_in_granule)), toString(uniqExact(part_name)) " + from, 3);
     if (!told.ok())
       return IsAnswer(told.status()) ? Result<std::optional<std::vector<KeySample>>>(std::nullopt) : told.status();
     if (told->empty()) return std::nullopt;
@@ -82,7 +83,7 @@ class SliceCutter {
     const std::string sql = SelectSamples("substring(part_name, 1, position(part_name, '_') - 1)",
                                           fmt::format("toString(rows_in_granule * {})", step),
                                           fmt::format("{} AND mark_number % {} = 0", from, step));
-    ARROW_ASSIGN_OR_RAISE(auto answer, Ask(sql));
+    ARROW_ASSIGN_OR_RAISE(auto answer, Ask(sql, columns_.size() + 2));
     ARROW_ASSIGN_OR_RAISE(auto samples, ReadSamples(answer));
     return samples;
   }
@@ -91,7 +92,7 @@ class SliceCutter {
   Result<std::vector<KeySample>> FromRows() {
     const std::string filter = table_.row_filter.empty() ? "" : fmt::format(" AND (\n{}\n)", table_.row_filter);
     const std::string from = fmt::format("FROM {} WHERE {}{}", FromClause(table_), window_, filter);
-    ARROW_ASSIGN_OR_RAISE(const auto told, Ask("SELECT toString(count()) " + from));
+    ARROW_ASSIGN_OR_RAISE(const auto told, Ask("SELECT toString(count()) " + from, 1));
     ARROW_ASSIGN_OR_RAISE(const int64_t rows, WholeNumberOf(told.empty() ? "0" : told.front().at(0)));
     if (rows <= options_.rows_max) return std::vector<KeySample>();
     const int64_t wanted = std::clamp(CeilOf(rows, options_.rows_max) * kRowsOfASlice, kSamplesMin, kSamplesMax);
@@ -101,11 +102,11 @@ class SliceCutter {
       return SelectSamples(fmt::format("{}._partition_id", kTableAlias), fmt::format("'{}'", step),
                            fmt::format("{} AND rowNumberInAllBlocks() % {} = 0", from, step));
     };
-    auto answer = Ask(sql());
+    auto answer = Ask(sql(), columns_.size() + 2);
     if (!answer.ok() && by_partition_ && IsAnswer(answer.status())) {
       // Older servers do not have it.
       by_partition_ = false;
-      answer = Ask(sql());
+      answer = Ask(sql(), columns_.size() + 2);
     }
     ARROW_RETURN_NOT_OK(answer.status());
     return ReadSamples(*answer);
@@ -143,8 +144,12 @@ class SliceCutter {
     return samples;
   }
 
-  Result<std::vector<std::vector<std::string>>> Ask(const std::string& sql) {
-    return source::QueryRows(source_, sql, source::QueryOptions{"", options_.settings});
+  Result<std::vector<std::vector<std::string>>> Ask(const std::string& sql, size_t columns) {
+    ARROW_ASSIGN_OR_RAISE(auto rows, source::QueryRows(source_, sql, source::QueryOptions{"", options_.settings}));
+    const bool is_whole = std::all_of(rows.begin(), rows.end(), [&](const auto& row) { return row.size() == columns; });
+    if (is_whole) return rows;
+    return MakeError(ErrorKind::kCorrupt,
+                     fmt::format("ClickHouse answered with other than {} columns: {}", columns, sql));
   }
 
   source::Source& source_;

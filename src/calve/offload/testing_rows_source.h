@@ -63,6 +63,8 @@ class RowsSource : public source::Source {
   Result<source::TestingFakeSource::Rows> AnswerText(const std::string& sql) const;  // mutex_ held
   // All with mutex_ held. The rows that the query's WHERE asks for:
   Result<std::vector<SourceRow>> Matching(const std::string& sql) const;
+  Result<std::vector<SourceRow>> Slice(const std::string& sql) const;
+  Result<source::TestingFakeSource::Rows> KeySamples(const std::string& sql) const;
   std::vector<SourceRow> Newest() const;
   Result<source::TestingFakeSource::Rows> LateBuckets(const std::string& sql) const;
   Result<source::TestingFakeSource::Rows> BucketCounts(const std::string& sql) const;
