@@ -137,7 +137,7 @@ TEST_F(SliceEngine, KeysOfEveryType) {
       {"Decimal(18, 4)", "toDecimal64(toInt64(number) - 3000, 4) / 16"},
       {"Decimal(76, 20)", "toDecimal256(toInt64(number) - 3000, 20) / 16"},
       {"String", R"(concat(char(number % 256, intDiv(number, 256) % 256), '\'\\"`', toString(number % 7)))"},
-      {"String", "concat(repeat('x', 800 + number % 3), toString(number % 1000))"},
+      {"String", "concat(repeat('x', 250 + number % 3), toString(number % 1000))"},
       {"LowCardinality(Nullable(String))", "if(number % 4 = 0, NULL, concat('s', toString(number % 20)))"},
       {"Nullable(Int32)", "if(number % 3 = 0, NULL, toInt32(number % 100) - 50)"},
       {"Nullable(String)", "if(number % 3 > 0, NULL, toString(number))"},

@@ -16,7 +16,7 @@ namespace {
 using source::TypeKind;
 
 // A longer value cuts where its beginning would stand.
-constexpr size_t kTextBytesMax = 1000;
+constexpr size_t kTextBytesMax = 300;
 
 bool IsCutOn(const source::ClickHouseType& type) {
   switch (type.kind) {
