@@ -189,7 +189,7 @@ struct ChunkConfig {
 // A window with more rows is written by a program that takes the lines of its slices and answers with what it wrote.
 struct DistributeConfig {
   int64_t rows_above = 50'000'000;
-  int64_t slice_rows = 5'000'000;  // at most about so many a slice
+  int64_t slice_rows = 5'000'000;    // at most about so many a slice
   std::vector<std::string> command;  // the program and its arguments
   int64_t timeout_micros = 6 * 60 * kMicrosPerMinute;
   friend bool operator==(const DistributeConfig&, const DistributeConfig&) = default;
