@@ -31,6 +31,7 @@ install(FILES ${generated}/calve.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/
 install(FILES README.md CHANGELOG.md DESTINATION ${documentation} COMPONENT program)
 install(DIRECTORY docs DESTINATION ${documentation} COMPONENT program)
 install(DIRECTORY examples DESTINATION ${documentation} COMPONENT program PATTERN __pycache__ EXCLUDE)
+install(PROGRAMS spark/calve_offload.py spark/pack_calve DESTINATION ${CMAKE_INSTALL_DATADIR}/calve/spark COMPONENT program)
 install(FILES deploy/prometheus/calve_alerts.yaml DESTINATION ${CMAKE_INSTALL_DATADIR}/calve/prometheus COMPONENT program)
 install(FILES deploy/grafana/calve.json DESTINATION ${CMAKE_INSTALL_DATADIR}/calve/grafana COMPONENT program)
 

@@ -175,6 +175,10 @@ class PyIcebergReader:
         scan = self.load(table).scan(row_filter=where or "true", selected_fields=tuple(columns), snapshot_id=snapshot_id)
         return arrow_rows(scan.to_arrow().select(columns))
 
+    def data_files(self, table):
+        """The paths of those that the table holds."""
+        return sorted(local_path(task.file.file_path) for task in self.load(table).scan().plan_files())
+
     def planned_files(self, table, where):
         return len(list(self.load(table).scan(row_filter=where).plan_files()))
 

@@ -97,7 +97,7 @@ def test_what_is_in_it(package):
     for path in ("/usr/bin/calve", "/usr/lib/systemd/system/calve.service", "/usr/lib/systemd/system/calve-run.service", "/usr/lib/systemd/system/calve-run.timer",
                  "/usr/share/man/man1/calve.1.gz", "/usr/share/man/man1/calve-offload.1.gz", "/usr/share/bash-completion/completions/calve",
                  "/usr/share/zsh/vendor-completions/_calve", "/usr/share/fish/vendor_completions.d/calve.fish", "/etc/calve/calve.yaml.example", "/etc/default/calve",
-                 "/usr/share/calve/prometheus/calve_alerts.yaml", "/usr/share/calve/grafana/calve.json", "/usr/share/doc/calve/README.md", "/usr/share/doc/calve/docs/install.md",
+                 "/usr/share/calve/spark/calve_offload.py", "/usr/share/calve/prometheus/calve_alerts.yaml", "/usr/share/calve/grafana/calve.json", "/usr/share/doc/calve/README.md", "/usr/share/doc/calve/docs/install.md",
                  "/usr/share/doc/calve/docs/runbooks/lag.md", "/usr/share/doc/calve/copyright", "/usr/share/doc/calve/arrow/LICENSE.txt", "/usr/share/doc/calve/changelog.gz"):
         assert path in files, path
     assert all(" root/root " in line for line in files.values()) and not any("chdb" in path or "/usr/local" in path or "/build/" in path for path in files)

@@ -3,6 +3,7 @@
 
 #include "calve/cli/command.h"
 #include "calve/cli/exit_code.h"
+#include "calve/cli/reader_watch.h"
 #include "calve/cli/session.h"
 #include "calve/cli/slice_output.h"
 #include "calve/config/load_config.h"
@@ -19,7 +20,8 @@ constexpr const char* kWriteSliceFooter = R"(Examples:
 
 Reads lines of calve plan, and prints a line for each as soon as its data files are written. Needs the source and the store
 of the warehouse, no catalog and no journal. May run twice for one slice, anywhere, and be killed at any time: what counts
-is which line calve commit is given, and the files of the others are deleted then.)";
+is which line calve commit is given, and the files of the others are deleted then. Ends by itself when nobody reads what it
+prints.)";
 
 struct WriteSliceFlags {
   std::string config;
@@ -94,6 +96,7 @@ Status WriteSlices(const WriteSliceFlags& flags, StopToken& stop, Terminal& term
 
 int RunWriteSlice(const WriteSliceFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.output));
+  const ReaderWatch watch(stop);
   const Status done = WriteSlices(flags, stop, terminal);
   terminal.EndProgress();
   if (!done.ok()) terminal.Error(WithContext(done, "write-slice"));

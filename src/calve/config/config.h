@@ -186,6 +186,15 @@ struct ChunkConfig {
   friend bool operator==(const ChunkConfig&, const ChunkConfig&) = default;
 };
 
+// A window with more rows is written by a program that takes the lines of its slices and answers with what it wrote.
+struct DistributeConfig {
+  int64_t rows_above = 50'000'000;
+  int64_t slice_rows = 5'000'000;    // at most about so many a slice
+  std::vector<std::string> command;  // the program and its arguments
+  int64_t timeout_micros = 6 * 60 * kMicrosPerMinute;
+  friend bool operator==(const DistributeConfig&, const DistributeConfig&) = default;
+};
+
 // What maintenance does to a table. A number that is not given is the table's own property, or Iceberg's default.
 struct MaintainConfig {
   bool compact = true;
@@ -232,7 +241,8 @@ struct TableConfig {
   std::string view;          // may be empty
   int64_t memory_bytes = 0;  // resolved: never 0 once loaded
   ChunkConfig chunk;
-  int64_t readers = 1;  // queries that read one window at once
+  int64_t readers = 1;                              // queries that read one window at once
+  std::optional<DistributeConfig> distribute = {};  // once loaded: with a command
   MaintainConfig maintain = {};
   friend bool operator==(const TableConfig&, const TableConfig&) = default;
 };

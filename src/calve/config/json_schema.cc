@@ -43,6 +43,9 @@ Json FormSchema(const Key& key) {
       return {{"anyOf", {Reference("size"), {{"const", 0}}}}};
     case Form::kPercent:
       return Reference("percentage");
+    case Form::kRows:
+      if (key.minimum == 0) return Reference("rows");
+      return {{"allOf", {Reference("rows"), {{"not", {{"enum", {0, "0"}}}}}}}};
     case Form::kTime:
       return Reference("time");
     case Form::kChoice:
@@ -118,6 +121,7 @@ Json Definitions() {
   defs["duration"] = OrExpansion({Pattern("^([0-9]+(ms|us|s|m|h|d|w))+$"), {{"enum", {0, "0"}}}});
   defs["size"] =
       OrExpansion({Pattern("^[0-9]+(KiB|MiB|GiB|TiB|KB|MB|GB|TB|K|M|G|T|B)?$"), {{"type", "integer"}, {"minimum", 1}}});
+  defs["rows"] = OrExpansion({Pattern("^[0-9]+[KMB]? *(rows)?$"), {{"type", "integer"}, {"minimum", 0}}});
   defs["percentage"] = OrExpansion({Pattern("^([1-9][0-9]?|100)%$")});
   defs["time"] = OrExpansion({{{"const", "beginning"}}, Pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$")});
   defs["iceberg_type"] = OrExpansion({Pattern(

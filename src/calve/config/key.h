@@ -24,6 +24,7 @@ enum class Form {
   kDuration,  // "5m"
   kBytes,     // "512MiB"
   kPercent,   // "80%"
+  kRows,      // 500000, "50M", "50M rows"
   kTime,      // an instant, or "beginning"
   kChoice,    // one of Key::choices
   kType,      // an Iceberg type

@@ -102,6 +102,7 @@ TEST(LoadConfig, EveryKeyReachesItsMember) {
   raw.memory_bytes = 128 << 20;
   raw.chunk.rows = 1'000'000;
   raw.chunk.bytes = 0;
+  raw.distribute = {1'234'567, 2'000'000, {"calve", "write-slice", "--config", "calve.yaml"}, 120 * kMicrosPerMinute};
   raw.maintain = {true, 64 << 20, 8, false, true, kMicrosPerDay, 20, true, false, 7 * kMicrosPerDay};
   EXPECT_EQ(config.tables[0], raw);
   EXPECT_EQ(raw.constants["origin"].Expression(), "'k2'");
@@ -114,6 +115,7 @@ TEST(LoadConfig, EveryKeyReachesItsMember) {
   EXPECT_THAT(last.after, ElementsAre("raw"));
   EXPECT_TRUE(last.start_from.beginning);
   EXPECT_EQ(last.memory_bytes, 1 << 20);
+  EXPECT_FALSE(last.distribute);
   EXPECT_EQ(last.maintain, (MaintainConfig{.compact = false, .keep_snapshots = 20}));
   EXPECT_THAT(last.settings,
               ElementsAre(Pair("max_block_size", "10000"), Pair("max_threads", "4"), Pair("priority", "5")));

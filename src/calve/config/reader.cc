@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "calve/config/row_count.h"
 #include "calve/config/url_password.h"
 #include "calve/config/written.h"
 #include "calve/http/percent_encoding.h"
@@ -53,6 +54,8 @@ NumberForm NumberFormOf(Form form) {
       return {"a size", ParseBytes};
     case Form::kPercent:
       return {"a percentage", ParsePercent};
+    case Form::kRows:
+      return {"a number of rows", ParseRows};
     default:
       return {"a whole number", ParseInteger};
   }

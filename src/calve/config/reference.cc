@@ -33,6 +33,8 @@ std::string ValueText(const Key& key) {
       return "size";
     case Form::kPercent:
       return "percentage, `80%`";
+    case Form::kRows:
+      return "rows, `50M`";
     case Form::kTime:
       return "time, `beginning`";
     case Form::kChoice:

@@ -57,6 +57,7 @@ class Rules {
     if (found != config_.as_written.end()) config_.as_written.emplace(path, found->second);
   }
   void CheckAfter(size_t table);
+  void CheckDistribute(size_t table);
 
   const Reader& reader_;
   const std::vector<std::string>& paths_;
@@ -203,6 +204,7 @@ void Rules::CheckTables() {
       Add(path + ".cursor.timestamp", "this key is missing",
           "Name the DateTime column that tells when a row is of: cursor: {timestamp: COLUMN}.");
     }
+    CheckDistribute(i);
     if (table.memory_bytes > config_.limits.memory_bytes) {
       Add(path + ".memory", "this is more than limits.memory allows for all tables together",
           "Lower it, or raise limits.memory.");
@@ -216,6 +218,26 @@ void Rules::CheckTables() {
         Add(at, "a column of the same name stands under columns", "Rename one of the two.");
       }
     }
+  }
+}
+
+void Rules::CheckDistribute(size_t i) {
+  auto& distribute = config_.tables[i].distribute;
+  if (!distribute) return;
+  const std::string path = paths_[i] + ".distribute";
+  const bool said = reader_.Has(path + ".command") || reader_.Has("defaults.distribute.command");
+  if (!said) Add(path + ".command", "this key is missing", "Name the program: command: [calve, write-slice, …].");
+  if (distribute->command.empty()) {
+    distribute.reset();
+    return;
+  }
+  if (config_.source.url.starts_with("chdb:")) {
+    Add(path, "a database inside of this process cannot be read by others",
+        "Take it out, or let a ClickHouse server have the tables.");
+  }
+  if (config_.commit == CommitUnit::kCycle) {
+    Add(path, "a window that is distributed is committed by itself, and not with the cycle",
+        "Take one of the two out: this, or commit: atomic-cycle.");
   }
 }
 

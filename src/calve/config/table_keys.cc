@@ -72,6 +72,28 @@ const Mapping& ChunkKeys() {
   return kMapping;
 }
 
+const Mapping& DistributeKeys() {
+  static const Mapping kMapping = {
+      .keys =
+          {
+              Bind("above", Form::kRows, &DistributeConfig::rows_above,
+                   "Windows with more rows than this: `50M`, `500000`. They are not cut into chunks."),
+              AtLeast(1, Bind("slice_rows", Form::kRows, &DistributeConfig::slice_rows,
+                              "So many rows at most, or about, are in a slice: what one call of a writer takes.")),
+              Bind(
+                  "command", Form::kTexts, &DistributeConfig::command,
+                  "The program and its arguments, run without a shell: lines of slices on its stdin, lines of what was "
+                  "written on its stdout: `[calve, write-slice, --config, calve.yaml]`. Has to be here or in "
+                  "`defaults`; "
+                  "`[]` in a table: its windows stay in this process."),
+              AtLeast(kMicrosPerSecond, Bind("timeout", Form::kDuration, &DistributeConfig::timeout_micros,
+                                             "It is ended, and the table has failed, after so long.")),
+          },
+      .is_merged = true,
+  };
+  return kMapping;
+}
+
 const Mapping& MaintainKeys() {
   static const Mapping kMapping = {
       .keys =
@@ -184,6 +206,9 @@ std::vector<Key> WindowKeys() {
       Bind("view", Form::kText, &TableConfig::view,
            "After each window this ClickHouse view over hot and cold rows is created or replaced (`calve view "
            "--help`)."),
+      BindMapping("distribute", &TableConfig::distribute, DistributeKeys(),
+                  "Large windows are written by other processes, on other machines, and committed here "
+                  "([Spark](spark.md#large-windows-of-calve-run))."),
       BindMapping("maintain", &TableConfig::maintain, MaintainKeys(),
                   "What `calve maintain --config`, and `calve serve` with `schedule.maintain_every`, do to the target "
                   "([maintenance](maintain.md))."),

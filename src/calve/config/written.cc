@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "calve/config/row_count.h"
+
 namespace calve::config {
 namespace {
 
@@ -40,6 +42,8 @@ Json Written(const Key& key, int64_t value) {
       return value == 0 && key.minimum > 0 ? Json() : Json(FormatBytes(value));
     case Form::kPercent:
       return fmt::format("{}%", value);
+    case Form::kRows:
+      return FormatRows(value);
     default:
       return value;
   }

@@ -46,6 +46,10 @@ offload::OffloadRequest RequestOf(const config::TableConfig& table) {
   request.memory_bytes = table.memory_bytes;
   request.readers = table.readers;
   request.chunk = {table.chunk.rows, table.chunk.bytes};
+  if (const auto& distribute = table.distribute) {
+    request.distribute = offload::Distribution{distribute->rows_above, distribute->slice_rows, distribute->command,
+                                               distribute->timeout_micros};
+  }
   request.view = table.view;
   request.lease_micros = table.lease_micros;
   request.lookback_micros = table.lookback_micros;

@@ -54,6 +54,7 @@ constexpr const char* kEverything = R"yaml(
     view: k2.trades_all
     memory: 96MiB
     chunk: {rows: 19, bytes: 23MiB}
+    distribute: {above: 29K rows, slice_rows: 31, command: [writers, "--all"], timeout: 37m}
 )yaml";
 
 TEST(TableRequest, EveryKeyReachesIt) {
@@ -82,6 +83,11 @@ TEST(TableRequest, EveryKeyReachesIt) {
   EXPECT_TRUE(request.repartition);
   EXPECT_EQ(request.chunk.rows, 19);
   EXPECT_EQ(request.chunk.bytes, int64_t{23} << 20);
+  ASSERT_TRUE(request.distribute);
+  EXPECT_EQ(request.distribute->rows_above, 29'000);
+  EXPECT_EQ(request.distribute->slice_rows, 31);
+  EXPECT_THAT(request.distribute->command, ElementsAre("writers", "--all"));
+  EXPECT_EQ(request.distribute->timeout_micros, 37 * kRequestMinute);
 }
 
 TEST(TableRequest, EveryKeyOfAColumn) {
@@ -122,6 +128,7 @@ TEST(TableRequest, Defaults) {
   EXPECT_EQ(request.mode, offload::Mode::kAuto);
   EXPECT_EQ(request.columns.new_columns, offload::NewColumns::kAdd);
   EXPECT_EQ(request.where + request.view + request.query + request.layer + request.sequence_column, "");
+  EXPECT_FALSE(request.distribute);
   EXPECT_FALSE(request.start_from || request.start_at_first || request.dry_run || request.until);
   EXPECT_THAT(request.columns.expressions, IsEmpty());
   EXPECT_GT(request.memory_bytes, 0);

@@ -19,6 +19,13 @@
 
 namespace calve::offload {
 
+// Larger windows are written by a program that is given the lines of their slices (distribute.h).
+struct Distribution {
+  int64_t rows_above = 0, slice_rows = 0;
+  std::vector<std::string> command;
+  int64_t timeout_micros = 0;
+};
+
 struct OffloadRequest {
   std::string source_table;  // "t" or "db.t"
   std::string query;         // a SELECT in its place, which is called `source_table` then; may be empty
@@ -48,6 +55,7 @@ struct OffloadRequest {
   int64_t memory_bytes = 512 << 20;               // of blocks in flight and open files together
   // A window with more than that is committed in chunks, one after the other.
   ChunkLimits chunk;
+  std::optional<Distribution> distribute;
   // So many queries read a window (a chunk) at once, each a part of its time. One where rows are sorted, or where
   // merging could tell rows of two parts apart.
   int64_t readers = 1;

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "calve/base/random.h"
+#include "calve/offload/distribute.h"
 #include "calve/offload/late.h"
 #include "calve/offload/older_versions.h"
 #include "calve/offload/run_log.h"
@@ -121,7 +122,9 @@ class Offload {
     result_.rows_expected = plan.rows_expected;
     result_.rows_null_cursor = plan.rows_null_cursor, result_.rows_future_cursor = plan.rows_future_cursor;
     late_ = std::move(plan.late);
-    ARROW_RETURN_NOT_OK(CutWindow(plan));
+    const bool distributed = IsDistributed(plan);
+    if (distributed && !request_.dry_run) return Distribute(began);
+    if (!distributed) ARROW_RETURN_NOT_OK(CutWindow(plan));
     ARROW_RETURN_NOT_OK(SplitForReaders(plan));
     result_.queries = SelectTexts(plan);
     result_.seconds_planning += SecondsSince(began);
@@ -141,6 +144,39 @@ class Offload {
     NoteOf(log_.Finish(run, done, result_, max_sequence_));
     told_failure_ = !done.ok();
     return done;
+  }
+
+  // Whether others write the window. It is not cut into chunks then.
+  bool IsDistributed(const WindowPlan& plan) {
+    further_ends_.clear();
+    const auto& distribute = request_.distribute;
+    if (!distribute || plan.window.empty() || plan.rows_expected <= distribute->rows_above) return false;
+    if (plan.identity.key_spans_time) {
+      Note(fmt::format("the window is not distributed: rows of {} replace others that have another time",
+                       plan.table.FullName()));
+      return false;
+    }
+    if (request_.dry_run) Note(fmt::format("it would be written by {}", fmt::join(distribute->command, " ")));
+    return true;
+  }
+
+  // One window, planned again with its slices. False: it was lost to another writer.
+  Result<bool> Distribute(Steady::time_point began) {
+    source_.SetPurpose("slices");
+    auto done = DistributeWindow(context_, request_,
+                                 [&](int64_t rows, int64_t in, int64_t out) { Tell("reading", rows, in, out); });
+    if (KindOf(done.status()) == ErrorKind::kConflict) return false;
+    ARROW_RETURN_NOT_OK(done.status());
+    result_.window = done->window;
+    if (!done->snapshot_id) return true;
+    result_.rows = done->rows, result_.files = done->files, result_.bytes = done->bytes;
+    result_.bytes_read = done->bytes_read, result_.rows_expected = done->rows_expected;
+    result_.snapshot_id = done->snapshot_id, result_.watermark = done->watermark, result_.run_id = done->run_id;
+    for (std::string& note : done->notes) result_.notes.push_back(std::move(note));
+    result_.seconds_committing = done->seconds_committing;
+    result_.seconds_writing += SecondsSince(began) - result_.seconds_committing;
+    Tell("committed", result_.rows, result_.bytes_read, result_.bytes);
+    return true;
   }
 
   // The window is from here on its first chunk; the result says how many there are.
