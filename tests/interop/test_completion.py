@@ -112,7 +112,7 @@ def test_manual_pages(tmp_path):
     """One for the program and one for each command, which mandoc and groff format without a word of complaint."""
     assert program.run("__manual", tmp_path / "nowhere", code=program.FAILED).err.startswith("calve: error: ")
     program.run("__manual", tmp_path)
-    commands = set(re.findall(r"^  (\w+) {2,}", program.run("--help").out.split("Subcommands:")[1], re.M))
+    commands = set(re.findall(r"^  ([\w-]+) {2,}", program.run("--help").out.split("Subcommands:")[1], re.M))
     assert {path.name for path in tmp_path.iterdir()} == {"calve.1"} | {f"calve-{name}.1" for name in commands} and len(commands) > 12
     need(shutil.which("mandoc") and shutil.which("groff"), "mandoc or groff is missing")
     for path in tmp_path.iterdir():
