@@ -54,10 +54,11 @@ def zookeeper(folder):
         servers.stop(process)
 
 
-def sections(number, tcp_ports, keeper=None):
+def sections(number, tcp_ports, keeper=None, hosts=None):
     """What each of the servers has in its configuration: the clusters `shards`, in which each is a shard, `others`, which are those but
     itself, and `replicas`, in which all are replicas of one shard; and its own name as `{replica}`."""
-    each = [f"<replica><host>127.0.0.1</host><port>{port}</port></replica>" for port in tcp_ports]
+    hosts = hosts or ["127.0.0.1"] * len(tcp_ports)
+    each = [f"<replica><host>{host}</host><port>{port}</port></replica>" for host, port in zip(hosts, tcp_ports)]
     shards = [f"<shard>{replica}</shard>" for replica in each]
     others = shards[:number] + shards[number + 1:]
     replicas = f"<shard><internal_replication>true</internal_replication>{''.join(each)}</shard>"
@@ -65,18 +66,22 @@ def sections(number, tcp_ports, keeper=None):
            f"</remote_servers><macros><replica>r{number}</replica></macros>")
     if keeper:
         xml += (f"<zookeeper><node><host>127.0.0.1</host><port>{keeper}</port></node><session_timeout_ms>3000</session_timeout_ms></zookeeper>"
-                f"<interserver_http_port>{servers.free_port()}</interserver_http_port><interserver_http_host>127.0.0.1</interserver_http_host>")
+                f"<interserver_http_port>{servers.free_port()}</interserver_http_port><interserver_http_host>{hosts[number]}</interserver_http_host>")
     return xml
 
 
 @contextlib.contextmanager
-def debians(folder, count=2, keeper=None, **options):
-    """`count` servers, each of which knows all of them; with `keeper`, a ZooKeeper's port, for replicated tables."""
+def debians(folder, count=2, keeper=None, own_hosts=False, **options):
+    """`count` servers, each of which knows all of them; with `keeper`, a ZooKeeper's port, for replicated tables. `own_hosts`: each has an
+    address of its own, and all have one HTTP port, as on machines of their own."""
     tcp_ports = [servers.free_port() for _ in range(count)]
+    hosts = [f"127.0.0.{i + 1}" if own_hosts else "127.0.0.1" for i in range(count)]
+    http = servers.free_port() if own_hosts else None
     with contextlib.ExitStack() as stack:
         started = []
         for i, port in enumerate(tcp_ports):
-            server = servers.DebiansServer(pathlib.Path(folder) / f"server{i}", tcp=port, sections=sections(i, tcp_ports, keeper), **options)
+            server = servers.DebiansServer(pathlib.Path(folder) / f"server{i}", tcp=port, http=http, host=hosts[i],
+                                           sections=sections(i, tcp_ports, keeper, hosts), **options)
             stack.callback(server.stop)
             server.start()
             started.append(server)

@@ -20,15 +20,15 @@ OLD_SERVER = program.DEPS / "clickhouse-server" / "usr" / "sbin" / "clickhouse-s
 
 
 class Server:
-    def __init__(self, port, user="default", password=""):
-        self.port, self.user, self.password = port, user, password
+    def __init__(self, port, user="default", password="", host="127.0.0.1"):
+        self.port, self.user, self.password, self.host = port, user, password, host
 
     @property
     def url(self):
-        return f"http://{self.user}@127.0.0.1:{self.port}/default"
+        return f"http://{self.user}@{self.host}:{self.port}/default"
 
     def request(self, method, path, body=b""):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=body or None, method=method,
+        request = urllib.request.Request(f"http://{self.host}:{self.port}{path}", data=body or None, method=method,
                                          headers={"X-ClickHouse-User": self.user, "X-ClickHouse-Key": self.password})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.read()
@@ -71,7 +71,9 @@ def over_libchdb(directory, options=(), user=None, password="", cwd=None):
     try:
         line = process.stdout.readline()
         assert line.strip().isdigit(), f"the server did not start: {line!r}"
-        yield Server(int(line), user or "default", password)
+        server = Server(int(line), user or "default", password)
+        server.process = process
+        yield server
     finally:
         stop(process)
 
@@ -85,7 +87,7 @@ def free_port():
 CONFIG = """<?xml version="1.0"?>
 <yandex>
   <logger><level>warning</level><log>{folder}/server.log</log><errorlog>{folder}/server.err.log</errorlog></logger>
-  <listen_host>127.0.0.1</listen_host><http_port>{http}</http_port><tcp_port>{tcp}</tcp_port>
+  <listen_host>{host}</listen_host><http_port>{http}</http_port><tcp_port>{tcp}</tcp_port>
   <path>{folder}/data/</path><tmp_path>{folder}/tmp/</tmp_path>
   <user_files_path>{folder}/files/</user_files_path><format_schema_path>{folder}/schemas/</format_schema_path>
   <mark_cache_size>16777216</mark_cache_size><uncompressed_cache_size>0</uncompressed_cache_size>
@@ -111,14 +113,14 @@ USERS = """<?xml version="1.0"?>
 class DebiansServer(Server):
     """The clickhouse-server that Debian 12 packages (18.16): old, and the real thing. May be stopped and started again."""
 
-    def __init__(self, folder, http=None, tcp=None, sections="", **users):
+    def __init__(self, folder, http=None, tcp=None, sections="", host="127.0.0.1", **users):
         """`sections`: more of config.xml; `users`, `profiles`, `quotas`: more of users.xml."""
-        super().__init__(http or free_port())
+        super().__init__(http or free_port(), host=host)
         leaks.secret("sesame")  # app's password
         self.folder, self.tcp, self.process = pathlib.Path(folder), tcp or free_port(), None
         for name in ("data", "tmp", "files", "schemas"):
             (self.folder / name).mkdir(parents=True)
-        (self.folder / "config.xml").write_text(CONFIG.format(folder=self.folder, http=self.port, tcp=self.tcp, sections=sections))
+        (self.folder / "config.xml").write_text(CONFIG.format(folder=self.folder, host=host, http=self.port, tcp=self.tcp, sections=sections))
         (self.folder / "users.xml").write_text(USERS.format(**{"users": "", "profiles": "", "quotas": "", **users}))
 
     def start(self):
@@ -128,7 +130,7 @@ class DebiansServer(Server):
         deadline = time.monotonic() + 60
         while True:
             try:
-                return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5).read()
+                return urllib.request.urlopen(f"http://{self.host}:{self.port}/", timeout=5).read()
             except (urllib.error.URLError, ConnectionError):
                 assert self.process.poll() is None and time.monotonic() < deadline, self.said()
                 time.sleep(0.05)

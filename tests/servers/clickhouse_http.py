@@ -5,7 +5,7 @@ Prints its port as one line when it is ready; ends on SIGTERM. GET and POST with
 with its data, settings and database as parameters, users by header or parameter, streaming in chunks, gzip, zstd and lz4, exceptions as
 ClickHouse reports them, https with --tls-cert, users with rights of their own with --config and --roles. Listens on
 loopback only. Not there: sessions, compress=1 and decompress=1, and any revision of Native but 0.
-With --faults see http_faults.py; GET /_queries then lists what was asked.
+With --faults see http_faults.py; GET /_queries then lists what was asked, from when to when (seconds; null: still running).
 """
 
 import argparse
@@ -149,6 +149,13 @@ class Handler(BaseHTTPRequestHandler):
                               "name. (AUTHENTICATION_FAILED)")
 
     def query(self, body):
+        self.asked = {}
+        try:
+            self.answer_query(body)
+        finally:
+            self.asked["ended"] = time.monotonic()
+
+    def answer_query(self, body):
         self.query_id = self.parameters.get("query_id") or str(uuid.uuid4())
         sql = self.parameters.get("query", "").encode()
         data = b""
@@ -162,7 +169,9 @@ class Handler(BaseHTTPRequestHandler):
         fault, self.fault = self.fault, None
         if self.server.faults is not None:
             fault = fault or self.server.faults.take(text, self.headers.get("X-Fault"))
-            self.server.queries.append({"sql": text, "query_id": self.query_id, "parameters": self.parameters})
+            asked = {"sql": text, "query_id": self.query_id, "parameters": self.parameters, "began": time.monotonic(), "ended": None}
+            self.server.queries.append(asked)
+            self.asked = asked
         settings = {name: value for name, value in self.parameters.items() if name not in RESERVED}
         try:
             self.check_user()

@@ -76,6 +76,39 @@ catalog::RestOptions RestOptionsOf(const config::CatalogConfig& catalog) {
   return rest;
 }
 
+void AddClusterFlags(CLI::App& command, SourceFlags& flags) {
+  const char* group = "Source: a cluster (docs/clusters.md)";
+  auto* name = command
+                   .add_option("--cluster", flags.cluster,
+                               "name of a cluster that the server knows (system.clusters): its shards are read in "
+                               "parallel, each from replicas that have all rows")
+                   ->envname("CALVE_CLUSTER")
+                   ->group(group);
+  command
+      .add_option("--cluster-http-port", flags.cluster_http_port,
+                  "HTTP port of the cluster's servers (default: that of --source)")
+      ->check(CLI::Range(1, 65535))
+      ->needs(name)
+      ->group(group);
+  command
+      .add_option("--shard", flags.shards,
+                  "in its place: the URLs of a shard's replicas, with spaces between them (repeatable, one for each "
+                  "shard)")
+      ->excludes(name)
+      ->group(group);
+  command
+      .add_option("--queries-per-server", flags.queries_per_server,
+                  "at most so many queries read rows from a server at once")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--replica-wait", flags.replica_wait,
+                  "wait for a replica that has not yet fetched all rows at most so long, then do not read from it")
+      ->capture_default_str()
+      ->group(group);
+}
+
 }  // namespace
 
 void AddSourceFlags(CLI::App& command, SourceFlags& flags) {
@@ -119,6 +152,7 @@ void AddSourceFlags(CLI::App& command, SourceFlags& flags) {
                   "ClickHouse setting for the reading query, NAME=VALUE (repeatable), "
                   "such as max_execution_time=600 or max_threads=2")
       ->group(group);
+  AddClusterFlags(command, flags);
 }
 
 void AddTargetFlags(CLI::App& command, TargetFlags& flags) {
@@ -247,6 +281,11 @@ Result<std::unique_ptr<source::Source>> OpenSourceOf(const SourceFlags& flags, c
   source.key_file = flags.client_key_file;
   ARROW_ASSIGN_OR_RAISE(source.connect_timeout_micros, ParseDuration(flags.connect_timeout));
   ARROW_ASSIGN_OR_RAISE(source.idle_timeout_micros, ParseDuration(flags.idle_timeout));
+  source.cluster = flags.cluster;
+  if (flags.cluster_http_port > 0) source.cluster_http_port = flags.cluster_http_port;
+  source.shards = flags.shards;
+  source.queries_per_server = flags.queries_per_server;
+  ARROW_ASSIGN_OR_RAISE(source.replica_wait_micros, ParseDuration(flags.replica_wait));
   return OpenSourceOf(source, stop);
 }
 
@@ -264,6 +303,11 @@ Result<std::unique_ptr<source::Source>> OpenSourceOf(const config::SourceConfig&
   options.connect_timeout_ms = source.connect_timeout_micros / 1000;
   options.idle_timeout_ms = source.idle_timeout_micros / 1000;
   options.settings = source.settings;
+  options.cluster.name = source.cluster;
+  options.cluster.http_port = static_cast<int>(source.cluster_http_port.value_or(0));
+  options.cluster.shards = source.shards;
+  options.cluster.queries_per_server = static_cast<int>(source.queries_per_server);
+  options.cluster.replica_wait_ms = source.replica_wait_micros / 1000;
   return source::OpenSource(options, stop);
 }
 

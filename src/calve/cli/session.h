@@ -24,6 +24,11 @@ struct SourceFlags {
   std::string ca_file, client_cert_file, client_key_file;
   std::string connect_timeout = "10s", idle_timeout = "5m";
   std::vector<std::string> settings;  // k=v
+  std::string cluster;
+  int cluster_http_port = 0;
+  std::vector<std::string> shards;
+  int queries_per_server = 4;
+  std::string replica_wait = "30s";
 };
 
 // Of REST catalogs.

@@ -28,6 +28,12 @@ struct SourceConfig {
   int64_t connect_timeout_micros = 10 * kMicrosPerSecond;
   int64_t idle_timeout_micros = 5 * kMicrosPerMinute;
   std::map<std::string, std::string> settings;
+  // A cluster: its name in the server's system.clusters, or its shards, each the URLs of its replicas.
+  std::string cluster;
+  std::optional<int64_t> cluster_http_port;  // the URL's where it is not given
+  std::vector<std::string> shards;
+  int64_t queries_per_server = 4;
+  int64_t replica_wait_micros = 30 * kMicrosPerSecond;
   friend bool operator==(const SourceConfig&, const SourceConfig&) = default;
 };
 

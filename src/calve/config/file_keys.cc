@@ -28,7 +28,24 @@ const Mapping& SourceKeys() {
                                  "An answer is given up after so long without a byte.")),
               Bind("settings", Form::kScalars, &SourceConfig::settings,
                    "ClickHouse settings sent with every query, by name: `{max_execution_time: 600}`."),
+              Bind(
+                  "cluster", Form::kText, &SourceConfig::cluster,
+                  "The name of a [cluster](clusters.md) that the server at `url` knows (`system.clusters`): its shards "
+                  "are read in parallel, each from replicas that have all rows."),
+              AtLeast(1, Bind("cluster_http_port", Form::kInteger, &SourceConfig::cluster_http_port,
+                              "The HTTP port of the cluster's servers, which `system.clusters` does not tell. Default: "
+                              "that of `url`.")),
+              Bind(
+                  "shards", Form::kTexts, &SourceConfig::shards,
+                  "In place of `cluster`: one entry for each shard, the URLs of its replicas with spaces between them. "
+                  "User, database and password are those of `url`."),
+              AtLeast(1, Bind("queries_per_server", Form::kInteger, &SourceConfig::queries_per_server,
+                              "Of a cluster: at most so many queries read rows from a server at once.")),
+              Bind("replica_wait", Form::kDuration, &SourceConfig::replica_wait_micros,
+                   "Of a cluster: a replica that has not yet fetched all rows is waited for so long, and then not "
+                   "read from."),
           },
+      .at_most_one = {{"cluster", "shards"}},
   };
   return kMapping;
 }

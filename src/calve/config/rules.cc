@@ -12,7 +12,9 @@
 #include "calve/http/http_url.h"
 #include "calve/http/listen_address.h"
 #include "calve/schedule/cadence.h"
+#include "calve/source/cluster_servers.h"
 #include "calve/source/nearest_name.h"
+#include "calve/source/source_url.h"
 
 namespace calve::config {
 namespace {
@@ -66,6 +68,24 @@ class Rules {
 };
 
 void Rules::CheckSource() {
+  const SourceConfig& source = config_.source;
+  if (reader_.Has("source.cluster_http_port") && source.cluster.empty()) {
+    Add("source.cluster_http_port", "there is no cluster whose servers have this port",
+        "Name it with `cluster`, or leave the port out: `shards` have theirs in their URLs.");
+  }
+  auto base = source::ParseSourceUrl(source.url);
+  if (base.ok() && (!source.shards.empty() || !source.cluster.empty())) {
+    const bool embedded = base->scheme == source::SourceScheme::kChdb;
+    const char* key = source.cluster.empty() ? "source.shards" : "source.cluster";
+    auto servers = source::ServersFromText(source.shards, *base);
+    for (size_t i = 0; i < config_.tables.size(); ++i) {
+      if (config_.tables[i].view.empty()) continue;
+      Add(paths_[i] + ".view", "no view joins cold with the shards of a cluster",
+          "Leave it out, and make one by hand over a Distributed table.");
+    }
+    if (embedded) Add(key, "an embedded database knows no cluster", "Name a server as the source's url.");
+    if (!embedded && !servers.ok()) Add(key, MessageOf(servers.status()), RemedyOf(servers.status()));
+  }
   for (auto [path, url_password, file] :
        {std::tuple("source", &config_.source.password, &config_.source.password_file),
         std::tuple("catalog", &config_.catalog.password, &config_.catalog.password_file),

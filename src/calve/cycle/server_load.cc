@@ -3,20 +3,34 @@
 #include <chrono>
 #include <thread>
 
-#include "calve/source/introspection.h"
+#include "calve/source/cluster_query.h"
 
 namespace calve::cycle {
 namespace {
 
 using Steady = std::chrono::steady_clock;
 
+// The largest of all servers that answer.
 Result<int64_t> AskNumber(source::Source& source, const std::string& sql) {
-  ARROW_ASSIGN_OR_RAISE(auto rows, source::QueryText(source, sql));
-  int64_t number = 0;
-  if (rows[0].empty() || std::sscanf(rows[0][0].c_str(), "%ld", &number) != 1) {
-    return MakeError(ErrorKind::kCorrupt, fmt::format("'{}' is no number", rows[0].empty() ? "" : rows[0][0]));
+  ARROW_ASSIGN_OR_RAISE(const auto shards, source::QueryServers(source, sql));
+  std::optional<int64_t> most;
+  Status failed;
+  for (const auto& shard : shards) {
+    for (const source::ServerAnswer& answer : shard) {
+      if (!answer.rows.ok()) {
+        failed = answer.rows.status();
+        continue;
+      }
+      const std::string text = answer.rows->empty() || answer.rows->front().empty() ? "" : answer.rows->front()[0];
+      int64_t number = 0;
+      if (std::sscanf(text.c_str(), "%ld", &number) != 1) {
+        return MakeError(ErrorKind::kCorrupt, fmt::format("'{}' is no number", text));
+      }
+      most = std::max(number, most.value_or(number));
+    }
   }
-  return number;
+  if (!most) return failed;
+  return *most;
 }
 
 // Of the memory that the server may use, in percent.

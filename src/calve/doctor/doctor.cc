@@ -1,6 +1,10 @@
 #include "calve/doctor/doctor.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cstdlib>
+#include <functional>
 
 #include "calve/base/random.h"
 #include "calve/cycle/atomic_cycle.h"
@@ -12,6 +16,7 @@
 #include "calve/postgres/postgres_uri.h"
 #include "calve/schedule/cadence.h"
 #include "calve/source/introspection.h"
+#include "calve/source/shard_source.h"
 
 namespace calve::doctor {
 namespace {
@@ -83,26 +88,96 @@ Finding Failed(std::string about, const Status& status) {
   return {Level::kError, std::move(about), MessageOf(status), RemedyOf(status)};
 }
 
-ServerFindings CheckServer(source::Source& source, const config::LimitsConfig& limits, const Clock& clock) {
-  ServerFindings out;
+namespace {
+
+// What is found on each server of a cluster; what is on all of them is said once.
+std::vector<Finding> OnEachServer(source::Source& source, const source::ClusterShape& shape,
+                                  const std::function<std::vector<Finding>(source::Source&)>& check) {
+  std::vector<Finding> findings;
+  std::vector<std::vector<std::string>> where;  // by finding
+  size_t servers = 0;
+  for (size_t shard = 0; shard < shape.shards.size(); ++shard) {
+    for (const std::string& server : shape.shards[shard]) {
+      ++servers;
+      source::ShardSource one(source, static_cast<int>(shard), server);
+      for (Finding& finding : check(one)) {
+        const auto same = std::find_if(findings.begin(), findings.end(), [&](const Finding& other) {
+          return other.message == finding.message && other.remedy == finding.remedy;
+        });
+        if (same == findings.end()) {
+          findings.push_back(std::move(finding));
+          where.push_back({server});
+        } else {
+          where[static_cast<size_t>(same - findings.begin())].push_back(server);
+        }
+      }
+    }
+  }
+  for (size_t i = 0; i < findings.size(); ++i) {
+    if (where[i].size() < servers) findings[i].message += fmt::format(" (at {})", fmt::join(where[i], ", "));
+  }
+  return findings;
+}
+
+// Version and clock of one server; its clock, where it answers.
+std::optional<TimestampMicros> CheckOneServer(source::Source& source, const Clock& clock, Level when_it_does_not_answer,
+                                              std::vector<Finding>& findings) {
   const TimestampMicros before = clock.Now();
   auto server = source::AskServer(source);
   if (!server.ok()) {
-    out.findings.push_back(Failed("source", server.status()));
-    return out;
+    findings.push_back(Failed("source", server.status()));
+    findings.back().level = when_it_does_not_answer;
+    return std::nullopt;
   }
   const TimestampMicros here = before + (clock.Now() - before) / 2;
-  out.now = server->now;
   if (std::pair(server->major, server->minor) < std::pair(18, 16)) {
-    out.findings.push_back(
+    findings.push_back(
         {Level::kWarning, "source",
          fmt::format("ClickHouse {} is older than 18.16, the oldest that calve is tested with", server->version),
          "Look at the first results with `calve verify`, or upgrade the server."});
   } else {
-    out.findings.push_back(
+    findings.push_back(
         {Level::kOk, "source", fmt::format("ClickHouse {} answers at {}", server->version, source.name()), ""});
   }
-  out.findings.push_back(Clocks(server->now, here));
+  findings.push_back(Clocks(server->now, here));
+  return server->now;
+}
+
+// Every server by itself; one that does not answer is a warning where another one of its shard does.
+std::optional<TimestampMicros> CheckCluster(source::Source& source, const Clock& clock,
+                                            std::vector<Finding>& findings) {
+  auto shape = source.cluster()->Refresh();
+  if (!shape.ok()) {
+    findings.push_back(Failed("source", shape.status()));
+    return std::nullopt;
+  }
+  std::optional<TimestampMicros> earliest;
+  for (size_t shard = 0; shard < (*shape)->shards.size(); ++shard) {
+    const auto& servers = (*shape)->shards[shard];
+    bool answers = false;
+    std::vector<Finding> of_shard;
+    for (const std::string& server : servers) {
+      source::ShardSource one(source, static_cast<int>(shard), server);
+      const auto now = CheckOneServer(one, clock, Level::kWarning, of_shard);
+      answers |= now.has_value();
+      if (now) earliest = std::min(*now, earliest.value_or(*now));
+    }
+    for (Finding& finding : of_shard) {
+      if (!answers) finding.level = Level::kError;
+      findings.push_back(std::move(finding));
+    }
+    if (!answers) return std::nullopt;
+  }
+  return earliest;
+}
+
+}  // namespace
+
+ServerFindings CheckServer(source::Source& source, const config::LimitsConfig& limits, const Clock& clock) {
+  ServerFindings out;
+  out.now = source.cluster() ? CheckCluster(source, clock, out.findings)
+                             : CheckOneServer(source, clock, Level::kError, out.findings);
+  if (!out.now) return out;
   if (limits.pause_when.running_queries || limits.pause_when.memory_percent) {
     auto busy = cycle::WhyBusy(source, limits.pause_when);
     if (!busy.ok()) {
@@ -209,9 +284,27 @@ std::vector<Finding> CheckTable(const config::TableConfig& table, const cycle::C
   auto described = offload::DescribeRows(context.source, table.source, table.query, "");
   if (!described.ok()) return findings;  // said above
   auto add = [&](std::vector<Finding> more) { std::move(more.begin(), more.end(), std::back_inserter(findings)); };
-  if (options.gap_micros > 0) add(CheckTtl(about, context.source, *described, table, options.gap_micros));
-  add(CheckRights(about, context.source, RightsNeeded(*described, table, options.retires)));
-  add(CheckRowPolicies(about, context.source, *described));
+  auto rights = RightsNeeded(*described, table, options.retires);
+  if (context.source.cluster() && described->engine.starts_with("Replicated")) {
+    for (const char* name : {"system.replicas", "system.replication_queue"}) {
+      rights.push_back({fmt::format("SELECT ON {}", name),
+                        "it is not known which replicas have all rows, and none of this server's are read"});
+    }
+  }
+  const auto check = [&](source::Source& source) {
+    std::vector<Finding> found;
+    auto take = [&](std::vector<Finding> more) { std::move(more.begin(), more.end(), std::back_inserter(found)); };
+    if (options.gap_micros > 0) take(CheckTtl(about, source, *described, table, options.gap_micros));
+    take(CheckRights(about, source, rights));
+    take(CheckRowPolicies(about, source, *described));
+    return found;
+  };
+  if (!context.source.cluster()) {
+    add(check(context.source));
+    return findings;
+  }
+  auto shape = context.source.cluster()->Shape();
+  if (shape.ok()) add(OnEachServer(context.source, **shape, check));
   return findings;
 }
 

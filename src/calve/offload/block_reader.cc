@@ -4,6 +4,16 @@
 
 namespace calve::offload {
 
+std::vector<ReadQuery> OnEachShard(const ReadQuery& query, int shards) {
+  if (shards == 0) return {query};
+  std::vector<ReadQuery> queries;
+  for (int shard = 0; shard < shards; ++shard) {
+    queries.push_back(query);
+    queries.back().options.shard = shard;
+  }
+  return queries;
+}
+
 BlockReader::BlockReader(source::Source& source, std::vector<ReadQuery> queries, int64_t readers, BlockQueue& queue,
                          const StopToken& stop)
     : source_(source), queries_(std::move(queries)), queue_(queue), stop_(stop) {

@@ -18,6 +18,13 @@ struct ReadQuery {
   source::QueryOptions options;
 };
 
+// So many shards of a cluster are read at once at the most, where `readers` does not say more: each query has a block
+// in hand.
+constexpr int64_t kShardsAtOnce = 16;
+
+// The query once for each of so many shards; 0: as it is, for a source that is no cluster.
+std::vector<ReadQuery> OnEachShard(const ReadQuery& query, int shards);
+
 // What the reading threads spent their time with, all together.
 struct ReadTimes {
   SecondsSum read;    // asking, and waiting for bytes

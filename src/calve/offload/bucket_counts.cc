@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "calve/source/cluster_query.h"
+
 namespace calve::offload {
 namespace {
 
@@ -23,11 +25,14 @@ Result<std::map<TimestampMicros, int64_t>> CountByBucket(source::Source& source,
   const std::string sql =
       fmt::format("SELECT toString({}) AS bucket, toString(count()) FROM {} WHERE {} GROUP BY bucket",
                   BucketExpression(cursor, bucket_micros), FromClause(table), WindowPredicate(window, cursor));
-  ARROW_ASSIGN_OR_RAISE(auto rows, source::QueryRows(source, sql, source::QueryOptions{"", settings}));
+  ARROW_ASSIGN_OR_RAISE(const auto shards, source::QueryShards(source, sql, source::QueryOptions{"", settings}));
   std::map<TimestampMicros, int64_t> counts;
-  for (const auto& row : rows) {
-    ARROW_ASSIGN_OR_RAISE(const int64_t start, NumberOf(row.at(0)));
-    ARROW_ASSIGN_OR_RAISE(counts[start * kMicrosPerSecond], NumberOf(row.at(1)));
+  for (const auto& rows : shards) {
+    for (const auto& row : rows) {
+      ARROW_ASSIGN_OR_RAISE(const int64_t start, NumberOf(row.at(0)));
+      ARROW_ASSIGN_OR_RAISE(const int64_t count, NumberOf(row.at(1)));
+      counts[start * kMicrosPerSecond] += count;
+    }
   }
   return counts;
 }

@@ -27,6 +27,7 @@ Status ForEachDeletedKey(const VerifyContext& context, const VerifyRequest& requ
   }
   scan.sql = SelectDeletedKeys(plan.table, columns, window, plan.cursor);
   scan.query.settings = request.settings;
+  scan.query.among = plan.replicas;
   scan.window = window;
   scan.cursor_column = plan.cursor.column;
   scan.queue_bytes_max = std::min(request.memory_bytes / 8, kKeysQueueBytesMax);

@@ -1,8 +1,11 @@
 #include "calve/offload/hot_rows.h"
 
+#include <algorithm>
+
 #include "calve/datafile/conform.h"
 #include "calve/offload/block_reader.h"
 #include "calve/offload/cursor_check.h"
+#include "calve/source/cluster_query.h"
 
 namespace calve::offload {
 namespace {
@@ -27,7 +30,9 @@ Status Drain(BlockQueue& queue, const HotScan& scan, const StopToken& stop, cons
 
 Status ReadHotRows(source::Source& source, const HotScan& scan, const StopToken& stop, const RowConsumer& consumer) {
   BlockQueue queue(scan.queue_bytes_max);
-  BlockReader reader(source, {{scan.sql, scan.query}}, 1, queue, stop);
+  ARROW_ASSIGN_OR_RAISE(const int shards, source::ShardsOf(source));
+  BlockReader reader(source, OnEachShard({scan.sql, scan.query}, source.cluster() ? shards : 0),
+                     std::min<int64_t>(shards, kShardsAtOnce), queue, stop);
   return Drain(queue, scan, stop, consumer);
 }
 

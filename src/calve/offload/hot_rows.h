@@ -20,7 +20,7 @@ struct HotScan {
   int64_t queue_bytes_max = 32 << 20;
 };
 
-// One lane. Reads and decodes in a thread of its own.
+// One lane. Reads and decodes in a thread of its own, or one for each shard of a cluster.
 Status ReadHotRows(source::Source& source, const HotScan& scan, const StopToken& stop, const RowConsumer& consumer);
 
 }  // namespace calve::offload

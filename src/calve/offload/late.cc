@@ -32,20 +32,35 @@ class Late {
         basis_(look.seen.basis) {}
 
   Result<LateRows> Run() {
-    PartCoverage seen = look_.seen.coverage;
-    const bool any_new =
-        std::any_of(look_.parts.begin(), look_.parts.end(), [&](const auto& p) { return seen.IsNew(p); });
+    bool any_new = false;
+    for (const LateShard& shard : look_.shards) any_new |= HasNew(shard);
     if (!any_new) return std::move(result_);
     if (look_.up_to && !Horizon().empty()) {
-      ARROW_ASSIGN_OR_RAISE(const std::set<TimestampMicros> buckets, AskBuckets(seen));
+      std::set<TimestampMicros> buckets;
+      for (size_t shard = 0; shard < look_.shards.size(); ++shard) ARROW_RETURN_NOT_OK(AskBuckets(shard, buckets));
       if (!buckets.empty()) ARROW_RETURN_NOT_OK(Compare(buckets));
     }
-    for (const PartBlocks& part : look_.parts) seen.Add(part);
+    SeenParts seen = look_.seen;
+    for (const LateShard& shard : look_.shards) {
+      PartCoverage& coverage = seen.coverage.emplace(shard.place, Seen(shard)).first->second;
+      for (const PartBlocks& part : shard.parts) coverage.Add(part);
+    }
     if (settled_ && BasisIsOnMain()) Remember(seen);
     return std::move(result_);
   }
 
  private:
+  PartCoverage Seen(const LateShard& shard) const {
+    const auto found = look_.seen.coverage.find(shard.place);
+    return found != look_.seen.coverage.end() ? found->second
+                                              : PartCoverage(PartCoverage::NumbersByPartition(look_.table.engine));
+  }
+
+  bool HasNew(const LateShard& shard) const {
+    const PartCoverage seen = Seen(shard);
+    return std::any_of(shard.parts.begin(), shard.parts.end(), [&](const auto& part) { return seen.IsNew(part); });
+  }
+
   // A rollback since the parts were read from the journal takes late rows away that were believed to be in cold.
   bool BasisIsOnMain() {
     if (look_.seen.basis.empty()) return true;
@@ -59,9 +74,16 @@ class Late {
   }
 
   // Forgetting costs one comparison of the whole horizon, nothing else.
-  void Remember(const PartCoverage& coverage) {
+  void Remember(const SeenParts& seen) {
     if (!context_.journal) return;
-    const std::string text = nlohmann::ordered_json{{"basis", basis_}, {"coverage", coverage.ToJson()}}.dump();
+    nlohmann::ordered_json root = {{"basis", basis_}};
+    for (const auto& [place, coverage] : seen.coverage) {
+      if (place.empty())
+        root["coverage"] = coverage.ToJson();
+      else
+        root["places"][place] = coverage.ToJson();
+    }
+    const std::string text = root.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
     Status written = context_.journal->WritePartsSeen(JournalKey(context_, request_), SourceKey(look_.table), text,
                                                       context_.clock.Now());
     if (!written.ok()) result_.notes.push_back("the journal could not be written: " + MessageOf(written));
@@ -79,13 +101,17 @@ class Late {
     return Window{from, *look_.up_to};
   }
 
-  Result<std::set<TimestampMicros>> AskBuckets(const PartCoverage& seen) {
-    ARROW_ASSIGN_OR_RAISE(auto rows,
-                          source::QueryRows(context_.source, LateBucketsQuery(look_, seen, Horizon(), kBucketMicros),
-                                            source::QueryOptions{"", request_.settings}));
-    std::set<TimestampMicros> buckets;
+  Status AskBuckets(size_t shard, std::set<TimestampMicros>& buckets) {
+    const LateShard& late = look_.shards[shard];
+    if (!HasNew(late)) return Status::OK();
+    source::QueryOptions options{"", request_.settings};
+    if (context_.source.cluster()) options.shard = static_cast<int>(shard);
+    options.among = look_.servers;
+    ARROW_ASSIGN_OR_RAISE(
+        auto rows,
+        source::QueryRows(context_.source, LateBucketsQuery(look_, Seen(late), Horizon(), kBucketMicros), options));
     for (const auto& row : rows) buckets.insert(std::stoll(row.at(0)) * kMicrosPerSecond);
-    return buckets;
+    return Status::OK();
   }
 
   bool upsert() const { return look_.identity.mode == Mode::kUpsert; }
@@ -103,6 +129,7 @@ class Late {
     verify.key = look_.identity.key;
     verify.memory_bytes = request_.memory_bytes;
     verify.settings = request_.settings;
+    verify.replicas = look_.servers;
     reconcile.policy = upsert() ? ChangePolicy::kUpsert : ChangePolicy::kAppendMissing;
     reconcile.kind = upsert() ? "upsert" : "late";
     for (TimestampMicros bucket : buckets) reconcile.buckets[bucket] = BucketRows{};
@@ -174,23 +201,28 @@ class Late {
 
 SeenParts ReadSeenParts(const OffloadContext& context, const OffloadRequest& request, const source::SourceTable& table,
                         const iceberg::TableMetadata* target) {
-  SeenParts none{PartCoverage(PartCoverage::NumbersByPartition(table.engine)), ""};
+  const SeenParts none;
   if (!context.journal || !target) return none;
   auto text = context.journal->ReadPartsSeen(JournalKey(context, request), SourceKey(table));
   if (!text.ok() || !*text) return none;
   const auto root = nlohmann::ordered_json::parse(**text, nullptr, /*allow_exceptions=*/false);
-  if (!root.is_object() || !root.contains("basis") || !root["basis"].is_string() || !root.contains("coverage") ||
-      !root["coverage"].is_string()) {
-    return none;
-  }
-  SeenParts seen{none.coverage, root["basis"].get<std::string>()};
+  if (!root.is_object() || !root.contains("basis") || !root["basis"].is_string()) return none;
+  SeenParts seen{{}, root["basis"].get<std::string>()};
   if (!seen.basis.empty()) {
     auto trace = FindCommit(*target, seen.basis);
     if (!trace || !trace->on_main || !trace->is_certain) return none;
   }
-  auto coverage = PartCoverage::FromJson(root["coverage"].get<std::string>());
-  if (!coverage.ok()) return none;
-  seen.coverage = std::move(*coverage);
+  std::map<std::string, nlohmann::ordered_json> places;
+  if (root.contains("coverage")) places[""] = root["coverage"];
+  if (root.contains("places") && root["places"].is_object()) {
+    for (const auto& [place, coverage] : root["places"].items()) places[place] = coverage;
+  }
+  for (const auto& [place, text_of] : places) {
+    auto coverage = text_of.is_string() ? PartCoverage::FromJson(text_of.get<std::string>())
+                                        : Result<PartCoverage>(Status::Invalid(""));
+    if (!coverage.ok()) return none;
+    seen.coverage.emplace(place, std::move(*coverage));
+  }
   return seen;
 }
 

@@ -8,7 +8,10 @@
 // has forgotten stays.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "calve/offload/mode.h"
@@ -20,7 +23,7 @@ namespace calve::offload {
 // What earlier looks settled, as the journal has it: all rows behind the watermark in these parts are in cold, as of
 // the commit of calve's named by `basis` (empty: there were none to look for yet).
 struct SeenParts {
-  PartCoverage coverage{false};
+  std::map<std::string, PartCoverage> coverage;  // by LateShard::place
   std::string basis;
 };
 // Nothing seen where there is no journal, where it tells of another table, or where `basis` is not certainly on main: a
@@ -28,15 +31,24 @@ struct SeenParts {
 SeenParts ReadSeenParts(const OffloadContext& context, const OffloadRequest& request, const source::SourceTable& table,
                         const iceberg::TableMetadata* target);
 
+// The parts that a shard had before the window was read.
+struct LateShard {
+  // Where their blocks were given their numbers: a table's path in ZooKeeper, or a server; empty: there is one only.
+  std::string place;
+  std::vector<PartBlocks> parts;
+};
+
 // What the cycle saw before it read its window.
 struct LateLook {
   source::SourceTable table;
   Cursor cursor;
   std::optional<TimestampMicros> up_to;  // the watermark that its window began at: all behind it was offloaded before
-  std::vector<PartBlocks> parts;
+  std::vector<LateShard> shards;         // one where the source is no cluster
   SeenParts seen;
   std::optional<TimestampMicros> loaded_from;  // rows up to here were in the target before calve came
   RowIdentity identity = {};
+  // Of a cluster: the servers whose parts these are, and whose rows are compared.
+  std::shared_ptr<const source::ShardServers> servers = nullptr;
 };
 
 // Looks at (up_to - lookback, up_to] in parts that hold blocks not seen before (the journal knows; without one, in all

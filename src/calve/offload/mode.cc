@@ -84,8 +84,14 @@ std::string UnknownBehind(const source::SourceTable& table) {
 
 // A key's rows are merged by each shard for itself.
 std::string SpreadOverShards(const source::SourceTable& table) {
-  if (table.engine != "Distributed") return "";
+  if (table.engine != "Distributed" && table.shards <= 1) return "";
   const std::vector<std::string> key = PlainSortingKey(table.sorting_key);
+  if (table.shards > 1 && table.sharding_key.empty()) {
+    return fmt::format(
+        "each shard merges the rows of {} by itself: if versions of a row are on two shards, both are offloaded (name "
+        "the Distributed table to have its sharding key looked at)",
+        NameOf(table));
+  }
   const std::vector<std::string> sharding = ColumnsIn(table.sharding_key, table);
   const bool follows = !sharding.empty() && std::all_of(sharding.begin(), sharding.end(),
                                                         [&](const std::string& name) { return Contains(key, name); });
@@ -93,7 +99,7 @@ std::string SpreadOverShards(const source::SourceTable& table) {
   return fmt::format(
       "{} is not sharded by columns of ({}), by which {} merges rows: versions of a row on two shards are not merged, "
       "and both are offloaded",
-      NameOf(table), table.sorting_key, table.engine_behind);
+      NameOf(table), table.sorting_key, table.merging_engine());
 }
 
 }  // namespace

@@ -78,6 +78,15 @@ Status ReadSource(const JsonNode& root, OffloadPlan& plan) {
   }
   ARROW_ASSIGN_OR_RAISE(plan.select, GetSelect(root, "select"));
   ARROW_ASSIGN_OR_RAISE(plan.count, GetSelect(root, "count"));
+  if (const auto replicas = root.Find("replicas")) {
+    ARROW_RETURN_NOT_OK(replicas->ForEach([&](const JsonNode& shard) -> Status {
+      plan.replicas.emplace_back();
+      return shard.ForEach([&](const JsonNode& server) -> Status {
+        ARROW_ASSIGN_OR_RAISE(plan.replicas.back().emplace_back(), server.AsString());
+        return Status::OK();
+      });
+    }));
+  }
   ARROW_ASSIGN_OR_RAISE(const JsonNode settings, root.Get("settings"));
   ARROW_ASSIGN_OR_RAISE(plan.settings, iceberg::ReadStringMap(settings));
   return Status::OK();
@@ -110,11 +119,18 @@ Result<uint64_t> ReadFingerprint(const JsonNode& node, std::string_view name) {
   return std::stoull(text, nullptr, 16);
 }
 
+source::QueryOptions QueryOf(const OffloadPlan& plan, const SliceRange& slice) {
+  source::QueryOptions options{"", plan.settings};
+  options.shard = slice.shard;
+  if (!plan.replicas.empty()) options.among = std::make_shared<const source::ShardServers>(plan.replicas);
+  return options;
+}
+
 Result<SlicePlan> WritingOf(const OffloadPlan& plan, const std::vector<SliceRange>& slices,
                             const SliceWriting& writing) {
   SlicePlan slice;
   for (const SliceRange& range : slices) {
-    slice.queries.push_back({plan.select.Of(range.where), {"", plan.settings}});
+    slice.queries.push_back({plan.select.Of(range.where), QueryOf(plan, range)});
   }
   slice.window = plan.window;
   slice.cursor_column = plan.cursor_column;
@@ -173,6 +189,14 @@ std::string WriteOffloadPlan(const OffloadPlan& plan) {
   PutSelect("select", plan.select, writer);
   PutSelect("count", plan.count, writer);
   writer.Field("settings", plan.settings);
+  writer.Key("replicas");
+  writer.BeginArray();
+  for (const auto& shard : plan.replicas) {
+    writer.BeginArray();
+    for (const std::string& server : shard) writer.String(server);
+    writer.EndArray();
+  }
+  writer.EndArray();
   writer.Field("slices", plan.slice_count);
   writer.Field("rows", plan.rows);
   writer.Field("fingerprint", FingerprintText(plan.fingerprint));

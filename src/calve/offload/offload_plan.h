@@ -22,8 +22,8 @@ struct OffloadPlan {
   catalog::TableIdent target;
   std::string table_uuid;                       // the target's
   std::string data_location;                    // of the target
-  std::string source_table, layer;  // "db.table"
-  std::string journal_name;         // of the source table, in offload_watermarks
+  std::string source_table, layer;              // "db.table"
+  std::string journal_name;                     // of the source table, in offload_watermarks
   CommitStamp stamp;                            // without rows and sequence: they are the slices'
   std::optional<TimestampMicros> planned_from;  // the target's watermark
   std::optional<TimestampMicros> start_from;    // kStartProperty, of a first window
@@ -42,9 +42,13 @@ struct OffloadPlan {
   iceberg::Schema schema;
   iceberg::PartitionSpec spec;
   int sort_order_id = 0;
+  source::ShardServers replicas;  // of a cluster: those that hold all rows of the window; empty: one server
   int64_t slice_count = 0, rows = 0;
   uint64_t fingerprint = 0;
 };
+
+// The options of a slice's queries: its shard, and the replicas that may be asked.
+source::QueryOptions QueryOf(const OffloadPlan& plan, const SliceRange& slice);
 
 // Where and how a slice is written.
 struct SliceWriting {

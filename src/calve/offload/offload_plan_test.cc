@@ -32,6 +32,7 @@ OffloadPlan WholePlan() {
   plan.spec.spec_id = 3;
   plan.spec.fields = {{2, 1000, "symbol", {}}};
   plan.sort_order_id = 1;
+  plan.replicas = {{"http://a:8123", "http://b:8123"}, {"http://c:8123"}};
   plan.slice_count = 40, plan.rows = int64_t{10} << 30;
   plan.fingerprint = 0xfedcba9876543210;
   return plan;
@@ -54,8 +55,22 @@ TEST(OffloadPlan, WhatWasWrittenIsRead) {
     EXPECT_EQ(read.schema, plan.schema);
     EXPECT_EQ(read.spec, plan.spec);
     EXPECT_EQ(read.fingerprint, plan.fingerprint);
+    EXPECT_EQ(read.replicas, plan.replicas);
     EXPECT_EQ(read.fingerprint_sequence, plan.fingerprint_sequence);
   }
+}
+
+TEST(OffloadPlan, ASliceIsReadFromItsShardAndTheReplicasThatHoldIt) {
+  OffloadPlan plan = WholePlan();
+  const source::QueryOptions options = QueryOf(plan, {"1", 1, 0, 0});
+  EXPECT_EQ(options.shard, 1);
+  EXPECT_EQ(*options.among, plan.replicas);
+  EXPECT_EQ(options.settings, plan.settings);
+  const SlicePlan slice = WritingOf(plan, {{"1", 0, 0, 0}, {"2", 1, 0, 0}}, {"d", "p", 1 << 20}).ValueOrDie();
+  EXPECT_EQ(slice.queries.at(1).options.shard, 1);
+  EXPECT_EQ(*slice.queries.at(0).options.among, plan.replicas);
+  plan.replicas.clear();
+  EXPECT_EQ(QueryOf(plan, {"1", std::nullopt, 0, 0}).among, nullptr) << "one server";
 }
 
 TEST(OffloadPlan, OneOfAnotherFormatIsRefused) {
@@ -69,7 +84,8 @@ TEST(OffloadPlan, OneOfAnotherFormatIsRefused) {
 }
 
 TEST(SliceLines, WhatWasWrittenIsRead) {
-  const SliceLine slice{{"s3://lake/t/calve-plans/a.json", "cold.trades", kOffloadJob, 7}, 40, {"_t.`x` = '\"'", 2, 9, 1}};
+  const SliceLine slice{
+      {"s3://lake/t/calve-plans/a.json", "cold.trades", kOffloadJob, 7}, 40, {"_t.`x` = '\"'", 2, 9, 1}};
   const std::string text = WriteSliceLine(slice);
   EXPECT_EQ(text.find('\n'), std::string::npos);
   const SliceLine read = ReadSliceLine(text).ValueOrDie();

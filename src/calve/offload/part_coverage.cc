@@ -102,17 +102,14 @@ Result<PartCoverage> PartCoverage::FromJson(std::string_view json) {
   return coverage;
 }
 
-Result<std::vector<PartBlocks>> ListParts(source::Source& source, const source::SourceTable& table) {
-  if (!table.engine.ends_with("MergeTree")) {
-    return MakeError(ErrorKind::kUnsupported, fmt::format("{}.{} has the engine {}, which keeps no parts",
-                                                          table.database, table.name, table.engine));
-  }
-  ARROW_ASSIGN_OR_RAISE(
-      const auto rows,
-      source::QueryRows(source,
-                        fmt::format("SELECT partition_id, toString(min_block_number), toString(max_block_number) "
-                                    "FROM system.parts WHERE active AND database = {} AND table = {}",
-                                    source::QuoteString(table.database), source::QuoteString(table.name))));
+std::string PartsQuery(const source::SourceTable& table) {
+  return fmt::format(
+      "SELECT partition_id, toString(min_block_number), toString(max_block_number) FROM system.parts WHERE active AND "
+      "database = {} AND table = {}",
+      source::QuoteString(table.database), source::QuoteString(table.name));
+}
+
+Result<std::vector<PartBlocks>> PartsOf(const std::vector<std::vector<std::string>>& rows) {
   std::vector<PartBlocks> parts;
   for (const auto& row : rows) {
     PartBlocks part{row.at(0), 0, 0};
@@ -121,6 +118,15 @@ Result<std::vector<PartBlocks>> ListParts(source::Source& source, const source::
     parts.push_back(std::move(part));
   }
   return parts;
+}
+
+Result<std::vector<PartBlocks>> ListParts(source::Source& source, const source::SourceTable& table) {
+  if (!table.engine.ends_with("MergeTree")) {
+    return MakeError(ErrorKind::kUnsupported, fmt::format("{}.{} has the engine {}, which keeps no parts",
+                                                          table.database, table.name, table.engine));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto rows, source::QueryRows(source, PartsQuery(table)));
+  return PartsOf(rows);
 }
 
 }  // namespace calve::offload

@@ -54,6 +54,10 @@ class PartCoverage {
   std::map<std::string, BlockRanges> ranges_;  // by partition id; one entry "" where the table counts as a whole
 };
 
+// The question that ListParts asks, and what the answer says.
+std::string PartsQuery(const source::SourceTable& table);
+Result<std::vector<PartBlocks>> PartsOf(const std::vector<std::vector<std::string>>& rows);
+
 // The active parts of a table, as they are now. kUnsupported where the engine keeps none (it is no MergeTree).
 Result<std::vector<PartBlocks>> ListParts(source::Source& source, const source::SourceTable& table);
 

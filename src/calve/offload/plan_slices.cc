@@ -244,10 +244,11 @@ class SlicePlanner {
     options.settings = request_.settings;
     options.rows_max =
         options_.slices > 0 ? (plan.rows_expected + options_.slices - 1) / options_.slices : options_.slice_rows;
-    ARROW_ASSIGN_OR_RAISE(plan.slices,
-                          CutSlices(context_.source, plan.table, plan.cursor, plan.identity, plan.window, options));
-    ARROW_RETURN_NOT_OK(CountSlices(context_.source, plan.table, plan.cursor, FingerprintSequence(request_, plan),
-                                    request_.settings, plan.slices));
+    ARROW_ASSIGN_OR_RAISE(plan.slices, CutOnShards(context_.source, plan.table, plan.cursor, plan.identity, plan.window,
+                                                   plan.replicas, options));
+    ARROW_RETURN_NOT_OK(CountSlicesOnShards(context_.source, plan.table, plan.cursor,
+                                            FingerprintSequence(request_, plan), request_.settings, plan.replicas,
+                                            plan.slices));
     if (CursorInResult(plan).empty()) {
       for (SliceRange& slice : plan.slices) slice.fingerprint = 0;
     }

@@ -104,6 +104,11 @@ class RestorePlanner {
   }
 
   Status FindTable() {
+    if (context_.source.cluster()) {
+      return MakeError(ErrorKind::kUnsupported, "nothing is restored into a cluster as a whole",
+                       "Name one server as the source, without a cluster, and with --into a table there, or a "
+                       "Distributed one that spreads the rows over the shards.");
+    }
     auto described = source::DescribeTable(context_.source, request_.into);
     if (KindOf(described.status()) == ErrorKind::kNotFound) {
       ARROW_ASSIGN_OR_RAISE(const std::string create, CreateText());

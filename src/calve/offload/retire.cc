@@ -72,6 +72,11 @@ class Retire {
   }
 
   Status Plan() {
+    if (context_.source.cluster()) {
+      return MakeError(ErrorKind::kUnsupported, "nothing is retired from a cluster as a whole",
+                       "Name one server of each shard as the source, without a cluster, one after the other: what it "
+                       "drops is dropped on the replicas of a Replicated table, too.");
+    }
     ARROW_ASSIGN_OR_RAISE(const source::ServerInfo server, source::AskServer(context_.source));
     ARROW_ASSIGN_OR_RAISE(table_, source::DescribeTable(context_.source, request_.source_table));
     result_.table = SourceName();

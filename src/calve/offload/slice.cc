@@ -98,6 +98,13 @@ void SliceSeconds::Add(const SliceSeconds& more) {
   starved += more.starved, encode += more.encode, upload += more.upload;
 }
 
+void SliceResult::Add(SliceResult&& more) {
+  files.insert(files.end(), std::make_move_iterator(more.files.begin()), std::make_move_iterator(more.files.end()));
+  rows += more.rows, bytes_read += more.bytes_read;
+  if (more.max_sequence) max_sequence = std::max(*more.max_sequence, max_sequence.value_or(*more.max_sequence));
+  seconds.Add(more.seconds);
+}
+
 Result<SliceResult> WriteSlice(source::Source& source, storage::FileIO& file_io, const SlicePlan& plan,
                                const StopToken& stop, const SliceProgress& progress) {
   BlockQueue queue(plan.queue_bytes_max);

@@ -49,6 +49,9 @@ struct SliceResult {
   std::optional<int64_t> max_sequence;
   uint64_t fingerprint = 0;  // where it was asked for
   SliceSeconds seconds;
+
+  // What was written of other rows.
+  void Add(SliceResult&& more);
 };
 
 // Called on the writing thread after each block: rows, bytes read, bytes written so far.

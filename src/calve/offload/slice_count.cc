@@ -5,6 +5,8 @@
 
 #include "calve/offload/slice_fingerprint.h"
 #include "calve/offload/source_select.h"
+#include "calve/source/cluster_query.h"
+#include "calve/source/shard_source.h"
 
 namespace calve::offload {
 namespace {
@@ -86,6 +88,28 @@ Status CountSlices(source::Source& source, const source::SourceTable& table, con
     ++asked;
   }
   return asked > 0 ? ask() : Status::OK();
+}
+
+Status CountSlicesOnShards(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
+                           const std::string& sequence_column, const std::map<std::string, std::string>& settings,
+                           const std::shared_ptr<const source::ShardServers>& replicas,
+                           std::vector<SliceRange>& slices) {
+  if (!source.cluster()) return CountSlices(source, table, cursor, sequence_column, settings, slices);
+  std::vector<std::vector<SliceRange>> shards(static_cast<size_t>(table.shards));
+  for (const SliceRange& slice : slices) shards.at(static_cast<size_t>(slice.shard.value_or(0))).push_back(slice);
+  std::vector<Status> failed(shards.size());
+  source::ForEachAtOnce(shards.size(), [&](size_t shard) {
+    if (shards[shard].empty()) return;
+    source::ShardSource one(source, static_cast<int>(shard), replicas);
+    failed[shard] = CountSlices(one, table, cursor, sequence_column, settings, shards[shard]);
+  });
+  for (const Status& status : failed) ARROW_RETURN_NOT_OK(status);
+  std::vector<size_t> next(shards.size());
+  for (SliceRange& slice : slices) {
+    const auto shard = static_cast<size_t>(slice.shard.value_or(0));
+    slice = shards[shard][next[shard]++];
+  }
+  return Status::OK();
 }
 
 }  // namespace calve::offload

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,13 @@ namespace calve::offload {
 Status CountSlices(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
                    const std::string& sequence_column, const std::map<std::string, std::string>& settings,
                    std::vector<SliceRange>& slices);
+
+// The same where the source may be a cluster: each slice is counted on its shard, by one of the replicas that hold the
+// window.
+Status CountSlicesOnShards(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
+                           const std::string& sequence_column, const std::map<std::string, std::string>& settings,
+                           const std::shared_ptr<const source::ShardServers>& replicas,
+                           std::vector<SliceRange>& slices);
 
 // The query of one slice's rows and fingerprint, two numbers as text, but for its condition.
 SliceSelect CountSelect(const source::SourceTable& table, const Cursor& cursor, const std::string& sequence_column);

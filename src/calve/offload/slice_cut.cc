@@ -5,6 +5,8 @@
 
 #include "calve/offload/hot_parts.h"
 #include "calve/offload/slice_ranges.h"
+#include "calve/source/cluster_query.h"
+#include "calve/source/shard_source.h"
 
 namespace calve::offload {
 namespace {
@@ -179,6 +181,32 @@ Result<std::vector<SliceRange>> CutSlices(source::Source& source, const source::
     slices.push_back({in_window + (condition.empty() ? "" : " AND " + condition), options.shard, 0, 0});
   }
   return slices;
+}
+
+Result<std::vector<SliceRange>> CutOnShards(source::Source& source, const source::SourceTable& table,
+                                            const Cursor& cursor, const RowIdentity& identity, const Window& window,
+                                            const std::shared_ptr<const source::ShardServers>& replicas,
+                                            const CutOptions& options) {
+  if (!source.cluster()) return CutSlices(source, table, cursor, identity, window, options);
+  std::vector<std::vector<SliceRange>> shards(static_cast<size_t>(table.shards));
+  std::vector<Status> failed(shards.size());
+  source::ForEachAtOnce(shards.size(), [&](size_t shard) {
+    CutOptions of_shard = options;
+    of_shard.shard = static_cast<int>(shard);
+    source::ShardSource one(source, *of_shard.shard, replicas);
+    auto cut = CutSlices(one, table, cursor, identity, window, of_shard);
+    if (cut.ok()) shards[shard] = std::move(*cut);
+    failed[shard] = cut.status();
+  });
+  for (const Status& status : failed) ARROW_RETURN_NOT_OK(status);
+  std::vector<SliceRange> slices;
+  for (size_t i = 0;; ++i) {
+    const size_t before = slices.size();
+    for (auto& shard : shards) {
+      if (i < shard.size()) slices.push_back(std::move(shard[i]));
+    }
+    if (slices.size() == before) return slices;
+  }
 }
 
 }  // namespace calve::offload

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,5 +25,11 @@ struct CutOptions {
 Result<std::vector<SliceRange>> CutSlices(source::Source& source, const source::SourceTable& table,
                                           const Cursor& cursor, const RowIdentity& identity, const Window& window,
                                           const CutOptions& options);
+
+// The same of each shard of a cluster by itself, in turns; `replicas` hold the window. Of any other source: CutSlices.
+Result<std::vector<SliceRange>> CutOnShards(source::Source& source, const source::SourceTable& table,
+                                            const Cursor& cursor, const RowIdentity& identity, const Window& window,
+                                            const std::shared_ptr<const source::ShardServers>& replicas,
+                                            const CutOptions& options);
 
 }  // namespace calve::offload

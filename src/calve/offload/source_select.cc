@@ -20,8 +20,10 @@ Result<source::SourceTable> DescribeRows(source::Source& source, const std::stri
   ARROW_ASSIGN_OR_RAISE(auto described, query.empty() ? source::DescribeTable(source, table)
                                                       : source::DescribeQuery(source, table, query));
   if (where.empty()) return described;
+  source::QueryOptions any;
+  any.scope = source::Scope::kAnyServer;
   auto checked = source::QueryRows(
-      source, fmt::format("DESCRIBE TABLE (SELECT 1 FROM {} WHERE (\n{}\n))", FromClause(described), where));
+      source, fmt::format("DESCRIBE TABLE (SELECT 1 FROM {} WHERE (\n{}\n))", FromClause(described), where), any);
   if (!checked.ok() && KindOf(checked.status()) != ErrorKind::kRetry &&
       KindOf(checked.status()) != ErrorKind::kStopped) {
     return WithContext(WithKind(checked.status(), ErrorKind::kConfig,

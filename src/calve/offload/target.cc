@@ -21,7 +21,9 @@ Result<std::vector<source::ClickHouseType>> AskTypes(source::Source& source, con
                         source::QuoteIdentifier("c" + std::to_string(i)));
   }
   std::string sql = fmt::format("DESCRIBE TABLE (SELECT {} FROM {})", list, FromClause(table));
-  auto rows = source::QueryText(source, sql);
+  source::QueryOptions any;
+  any.scope = source::Scope::kAnyServer;
+  auto rows = source::QueryText(source, sql, any);
   if (!rows.ok())
     return WithContext(WithKind(rows.status(), ErrorKind::kConfig, RemedyOf(rows.status())),
                        "asking for the types of the columns' expressions");
@@ -59,9 +61,12 @@ Status CheckProperties(const OffloadRequest& request) {
 void AddComment(source::Source& source, const source::SourceTable& table,
                 std::map<std::string, std::string>& properties) {
   if (!table.query.empty()) return;
-  auto rows =
-      source::QueryRows(source, fmt::format("SELECT comment FROM system.tables WHERE database = {} AND name = {}",
-                                            source::QuoteString(table.database), source::QuoteString(table.name)));
+  source::QueryOptions any;
+  any.scope = source::Scope::kAnyServer;
+  auto rows = source::QueryRows(source,
+                                fmt::format("SELECT comment FROM system.tables WHERE database = {} AND name = {}",
+                                            source::QuoteString(table.database), source::QuoteString(table.name)),
+                                any);
   if (!rows.ok() || rows->empty() || rows->front().front().empty()) return;
   if (iceberg::IsUtf8(rows->front().front())) properties.emplace("comment", rows->front().front());
 }

@@ -5,6 +5,7 @@
 
 #include "calve/fingerprint/bucket_fingerprints.h"
 #include "calve/offload/verify_rows.h"
+#include "calve/source/cluster_query.h"
 
 namespace calve::offload {
 namespace {
@@ -55,12 +56,11 @@ class Verify {
 
   Status CountRowsWithoutCursor() {
     if (!plan_.cursor.nullable) return Status::OK();
-    source::QueryOptions options{"", request_.settings};
-    ARROW_ASSIGN_OR_RAISE(auto rows, source::QueryText(*context_.source,
-                                                       fmt::format("SELECT toString(count()) FROM {} WHERE {} IS NULL",
-                                                                   FromClause(plan_.table), CursorName(plan_.cursor)),
-                                                       options));
-    result_.rows_null_cursor = rows.empty() || rows[0].empty() ? 0 : std::stoll(rows[0][0]);
+    ARROW_ASSIGN_OR_RAISE(result_.rows_null_cursor,
+                          source::CountOnShards(*context_.source,
+                                                fmt::format("SELECT toString(count()) FROM {} WHERE {} IS NULL",
+                                                            FromClause(plan_.table), CursorName(plan_.cursor)),
+                                                source::QueryOptions{"", request_.settings}));
     if (result_.rows_null_cursor > 0) {
       Note(fmt::format("{} rows of {} have no {} (NULL): they are never offloaded, and not compared",
                        result_.rows_null_cursor, result_.table, plan_.cursor.column));

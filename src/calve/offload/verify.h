@@ -32,6 +32,8 @@ struct VerifyRequest {
   size_t cold_threads = 2;
   int64_t memory_bytes = 512 << 20;
   std::map<std::string, std::string> settings;  // of the reading queries
+  // Of a cluster: read from these. Null: from those that hold all rows of the range (holding_replicas.h).
+  std::shared_ptr<const source::ShardServers> replicas = nullptr;
 };
 
 struct VerifyContext {

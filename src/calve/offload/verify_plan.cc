@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "calve/fingerprint/mix.h"
+#include "calve/offload/holding_replicas.h"
 #include "calve/offload/source_select.h"
 #include "calve/offload/target.h"
 #include "calve/offload/watermark.h"
+#include "calve/source/cluster_query.h"
 
 namespace calve::offload {
 namespace {
@@ -36,11 +38,23 @@ class VerifyPlanner {
     ARROW_RETURN_NOT_OK(FindKey());
     if (!request_.cold_only) FindLateColumns();
     ARROW_RETURN_NOT_OK(FindRanges());
+    ARROW_RETURN_NOT_OK(FindReplicas());
     return std::move(plan_);
   }
 
  private:
   std::string TargetName() const { return request_.target.ToString(); }
+
+  Status FindReplicas() {
+    plan_.replicas = request_.replicas;
+    if (request_.cold_only || plan_.replicas || plan_.ranges.empty()) return Status::OK();
+    const Window all{plan_.ranges.front().from, plan_.ranges.back().to};
+    ARROW_ASSIGN_OR_RAISE(HoldingReplicas holding, FindHoldingReplicas(*context_.source, plan_.table, plan_.cursor, all,
+                                                                       request_.settings, context_.stop));
+    plan_.replicas = std::move(holding.servers);
+    for (std::string& note : holding.notes) plan_.notes.push_back(std::move(note));
+    return Status::OK();
+  }
 
   Status LoadCold() {
     auto loaded = context_.catalog.LoadTable(request_.target);
@@ -86,9 +100,12 @@ class VerifyPlanner {
       const std::string& name = renamed == offload.columns.renamed.end() ? column.name : renamed->second;
       if (IndexOf(target.schema, name) < 0) plan_.columns_not_compared.push_back(column.name);
     }
+    source::QueryOptions any;
+    any.scope = source::Scope::kAnyServer;
     auto text = source::QueryText(*context_.source,
                                   fmt::format("SHOW CREATE TABLE {}.{}", source::QuoteIdentifier(plan_.table.database),
-                                              source::QuoteIdentifier(plan_.table.name)));
+                                              source::QuoteIdentifier(plan_.table.name)),
+                                  any);
     if (text.ok() && !text->empty() && !text->front().empty()) plan_.expires = HasTtl(text->front().front());
     return Status::OK();
   }
@@ -215,12 +232,18 @@ class VerifyPlanner {
       begin = *window.from + 1;
     } else {
       ARROW_ASSIGN_OR_RAISE(
-          auto rows, source::QueryText(*context_.source,
-                                       fmt::format("SELECT toString(min({0}), 'UTC'), toString(count()) FROM {1} WHERE "
-                                                   "{0} IS NOT NULL",
-                                                   CursorName(plan_.cursor), FromClause(plan_.table))));
-      if (rows.empty() || rows[0].size() < 2 || rows[0][1] == "0") return Status::OK();
-      ARROW_ASSIGN_OR_RAISE(begin, ParseTimestamp(rows[0][0]));
+          const auto shards,
+          source::QueryShards(*context_.source, fmt::format("SELECT toString(min({0}), 'UTC'), toString(count()) FROM "
+                                                            "{1} WHERE {0} IS NOT NULL",
+                                                            CursorName(plan_.cursor), FromClause(plan_.table))));
+      std::optional<TimestampMicros> first;
+      for (const auto& rows : shards) {
+        if (rows.empty() || rows[0].size() < 2 || rows[0][1] == "0") continue;
+        ARROW_ASSIGN_OR_RAISE(const TimestampMicros of_shard, ParseTimestamp(rows[0][0]));
+        first = std::min(of_shard, first.value_or(of_shard));
+      }
+      if (!first) return Status::OK();
+      begin = *first;
       plan_.notes.push_back(fmt::format("sampled from the source's first row on, {}; --from reaches further back",
                                         FormatTimestamp(begin)));
     }

@@ -21,6 +21,8 @@ struct VerifyPlan {
   std::vector<int> core;                      // without late columns; empty: there are none
   std::vector<int> late;                      // columns that the table got after its first schema
   std::vector<Window> ranges;                 // to read: one, or the sampled buckets
+  // Of a cluster: the servers that hold all rows of the ranges, by shard. Null: one server.
+  std::shared_ptr<const source::ShardServers> replicas;
   std::vector<std::string> columns_not_compared;
   std::vector<std::string> notes;
 

@@ -42,6 +42,7 @@ Status VerifySides::ReadHot(const Window& range, const RowConsumer& consumer) co
   HotScan scan;
   scan.sql = SelectRows(plan_.table, plan_.columns, range, plan_.cursor);
   scan.query.settings = request_.settings;
+  scan.query.among = plan_.replicas;
   scan.schema = plan_.schema;
   scan.window = range;
   scan.cursor_column = plan_.cursor.column;

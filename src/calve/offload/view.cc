@@ -128,6 +128,10 @@ Result<ViewPlan> PlanView(const source::SourceTable& table, const Cursor& cursor
 }
 
 Result<ViewPlan> MakeView(const OffloadContext& context, const ViewRequest& request) {
+  if (context.source.cluster()) {
+    return MakeError(ErrorKind::kUnsupported, "no view joins cold with the shards of a cluster",
+                     "Name one server as the source, without a cluster, and a Distributed table there.");
+  }
   ARROW_ASSIGN_OR_RAISE(const auto table,
                         DescribeRows(context.source, request.source_table, request.query, request.where));
   ARROW_ASSIGN_OR_RAISE(const Cursor cursor, ResolveCursor(table, request.timestamp_column));

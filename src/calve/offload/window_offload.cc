@@ -18,6 +18,7 @@ namespace calve::offload {
 namespace {
 
 constexpr int kRoundsMax = 5;  // windows lost to other calves before giving up
+constexpr int kReadsMax = 4;   // of a window, from a cluster whose servers go away
 
 using Steady = std::chrono::steady_clock;
 double SecondsSince(Steady::time_point start) { return std::chrono::duration<double>(Steady::now() - start).count(); }
@@ -206,9 +207,10 @@ class Offload {
     const int64_t readers = Readers(plan);
     CutOptions options;
     options.settings = request_.settings;
-    if (readers > 1 && rows >= request_.rows_for_readers) options.rows_max = (rows + readers - 1) / readers;
-    ARROW_ASSIGN_OR_RAISE(plan.slices,
-                          CutSlices(context_.source, plan.table, plan.cursor, plan.identity, plan.window, options));
+    const int64_t slices = readers * plan.table.shards;
+    if (readers > 1 && rows >= request_.rows_for_readers) options.rows_max = (rows + slices - 1) / slices;
+    ARROW_ASSIGN_OR_RAISE(plan.slices, CutOnShards(context_.source, plan.table, plan.cursor, plan.identity, plan.window,
+                                                   plan.replicas, options));
     return Status::OK();
   }
 
@@ -225,13 +227,7 @@ class Offload {
     ARROW_RETURN_NOT_OK(prepared);
     auto began = Steady::now();
     const OffloadPlan frozen = FreezePlan(request_, plan, commit_id);
-    ARROW_ASSIGN_OR_RAISE(
-        SlicePlan slice,
-        WritingOf(frozen, plan.slices, SliceWriting{frozen.data_location, commit_id, request_.memory_bytes}));
-    slice.readers = Readers(plan);
-    ARROW_ASSIGN_OR_RAISE(SliceResult written,
-                          WriteSlice(context_.source, context_.file_io, slice, context_.stop,
-                                     [&](int64_t rows, int64_t in, int64_t out) { Tell("reading", rows, in, out); }));
+    ARROW_ASSIGN_OR_RAISE(SliceResult written, WriteWindow(plan, frozen, commit_id));
     result_.seconds_writing += SecondsSince(began);
     result_.seconds_slice.Add(written.seconds);
     began = Steady::now();
@@ -246,6 +242,49 @@ class Offload {
     result_.seconds_committing += SecondsSince(began);
     if (done.ok() && *done) Tell("committed", result_.rows, result_.bytes_read, result_.bytes);
     return done;
+  }
+
+  // Where a server of a cluster goes away amid its answer, the others that hold the window are there to read it from.
+  Result<SliceResult> WriteWindow(const WindowPlan& plan, const OffloadPlan& frozen, const std::string& commit_id) {
+    const int tries_max = plan.replicas ? kReadsMax : 1;
+    for (int reads = 1;; ++reads) {
+      const std::string prefix = reads == 1 ? commit_id : fmt::format("{}-r{}", commit_id, reads);
+      auto written = WriteAll(plan, frozen, prefix);
+      if (written.ok() || KindOf(written.status()) != ErrorKind::kRetry || reads == tries_max) return written;
+      ARROW_RETURN_NOT_OK(context_.stop.Check());
+      Note(fmt::format("the window is read anew, from other replicas where there are any: {}",
+                       MessageOf(written.status())));
+    }
+  }
+
+  // Rows of two shards come in turns, so that sorted ones make files for each shard.
+  Result<SliceResult> WriteAll(const WindowPlan& plan, const OffloadPlan& frozen, const std::string& prefix) {
+    std::vector<std::vector<SliceRange>> groups;
+    if (plan.table.shards > 1 && !request_.sort_by.empty()) {
+      for (const SliceRange& slice : plan.slices) groups.push_back({slice});
+    } else {
+      groups = {plan.slices};
+    }
+    SliceResult whole;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      SliceWriting writing{frozen.data_location, groups.size() == 1 ? prefix : fmt::format("{}-s{}", prefix, i + 1),
+                           request_.memory_bytes};
+      ARROW_ASSIGN_OR_RAISE(SlicePlan slice, WritingOf(frozen, groups[i], writing));
+      slice.readers = std::min(Readers(plan) * plan.table.shards, std::max<int64_t>(request_.readers, kShardsAtOnce));
+      auto written = WriteSlice(context_.source, context_.file_io, slice, context_.stop,
+                                [&](int64_t rows, int64_t in, int64_t out) {
+                                  Tell("reading", whole.rows + rows, whole.bytes_read + in, out);
+                                });
+      if (!written.ok()) {
+        for (const auto& file : whole.files) {
+          Status deleted = context_.file_io.Delete(file.file_path);
+          static_cast<void>(deleted);  // leftovers are found by orphan removal
+        }
+        return written.status();
+      }
+      whole.Add(std::move(*written));
+    }
+    return whole;
   }
 
   Result<bool> Commit(const WindowPlan& plan, const OffloadPlan& frozen, const SliceResult& written) {

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <future>
+#include <set>
 
 #include "calve/offload/beginning.h"
+#include "calve/offload/holding_replicas.h"
 #include "calve/offload/run_log.h"
 #include "calve/offload/slice_count.h"
 #include "calve/offload/slice_fingerprint.h"
 #include "calve/offload/source_select.h"
+#include "calve/source/cluster_query.h"
 
 namespace calve::offload {
 namespace {
@@ -40,6 +43,7 @@ class WindowPlanner {
       plan_.late->seen = ReadSeenParts(context_, request_, plan_.table, target ? &target->metadata : nullptr);
     }
     ARROW_RETURN_NOT_OK(FindWindow());
+    if (context_.source.cluster()) ARROW_RETURN_NOT_OK(FindReplicas());
     ARROW_RETURN_NOT_OK(CountRows());
     return std::move(plan_);
   }
@@ -63,11 +67,67 @@ class WindowPlanner {
                       "them by; calve verify --repair finds them (a look-back of 0s says that this is known)",
                       table.FullName()));
     }
-    auto parts = ListParts(context_.source, table);
-    if (!parts.ok())
-      return note_(fmt::format("rows behind the watermark cannot be looked for: {}", MessageOf(parts.status())));
-    plan_.late =
-        LateLook{table, plan_.cursor, std::nullopt, std::move(*parts), SeenParts{}, std::nullopt, plan_.identity};
+    const auto cannot = [&](const Status& error) {
+      note_(fmt::format("rows behind the watermark cannot be looked for: {}", MessageOf(error)));
+    };
+    LateLook late{table, plan_.cursor, std::nullopt, {}, SeenParts{}, std::nullopt, plan_.identity};
+    if (context_.source.cluster()) {
+      auto listed = ListReplicasParts(context_.source, table);
+      if (!listed.ok()) return cannot(listed.status());
+      parts_ = std::move(*listed);
+    } else {
+      auto parts = ListParts(context_.source, table);
+      if (!parts.ok()) return cannot(parts.status());
+      late.shards.push_back({"", std::move(*parts)});
+    }
+    plan_.late = std::move(late);
+  }
+
+  // After the parts were listed, so that the chosen ones have what is in them; before rows are counted or read.
+  Status FindReplicas() {
+    Window range = plan_.window;
+    if (plan_.late && plan_.late->up_to) {
+      const TimestampMicros behind = *plan_.late->up_to - request_.lookback_micros;
+      if (range.from) range.from = std::min(*range.from, behind);
+      range.to = std::max(range.to, *plan_.late->up_to);
+    }
+    ARROW_ASSIGN_OR_RAISE(HoldingReplicas holding, FindHoldingReplicas(context_.source, plan_.table, plan_.cursor,
+                                                                       range, request_.settings, context_.stop));
+    for (std::string& note : holding.notes) note_(std::move(note));
+    plan_.replicas = holding.servers;
+    if (!plan_.late) return Status::OK();
+    source::ShardServers servers;
+    for (size_t shard = 0; shard < holding.servers->size(); ++shard) {
+      const auto of_shard = FirstListed(shard, (*holding.servers)[shard]);
+      if (!of_shard) {
+        note_(fmt::format("rows behind the watermark cannot be looked for: the parts of shard {} are not known",
+                          shard + 1));
+        plan_.late.reset();
+        return Status::OK();
+      }
+      servers.push_back({of_shard->server});
+      // Where a table was made anew, its blocks have other numbers.
+      std::set<std::string> uuids;
+      for (const ReplicaParts& replica : parts_[shard]) uuids.insert(replica.table_uuid);
+      const std::string& path = holding.paths[shard];
+      const std::string place = path.empty()        ? of_shard->server + " " + of_shard->table_uuid
+                                : uuids.size() == 1 ? path + " " + *uuids.begin()
+                                                    : path;
+      plan_.late->shards.push_back({place, of_shard->parts});
+    }
+    plan_.late->servers = std::make_shared<const source::ShardServers>(std::move(servers));
+    return Status::OK();
+  }
+
+  // The parts of the first of the servers that told of them.
+  const ReplicaParts* FirstListed(size_t shard, const std::vector<std::string>& servers) const {
+    if (shard >= parts_.size()) return nullptr;
+    for (const std::string& server : servers) {
+      for (const ReplicaParts& replica : parts_[shard]) {
+        if (replica.server == server) return &replica;
+      }
+    }
+    return nullptr;
   }
 
   Status CheckSequence() const {
@@ -133,11 +193,12 @@ class WindowPlanner {
   }
 
   Status Count(const std::string& where, int64_t& count) {
-    ARROW_ASSIGN_OR_RAISE(auto rows, source::QueryText(context_.source,
-                                                       fmt::format("SELECT toString(count()) FROM {} WHERE {}",
-                                                                   FromClause(plan_.table), where),
-                                                       {"", request_.settings}));
-    count = rows.empty() || rows[0].empty() ? 0 : std::stoll(rows[0][0]);
+    source::QueryOptions options{"", request_.settings};
+    options.among = plan_.replicas;
+    ARROW_ASSIGN_OR_RAISE(
+        count, source::CountOnShards(
+                   context_.source,
+                   fmt::format("SELECT toString(count()) FROM {} WHERE {}", FromClause(plan_.table), where), options));
     return Status::OK();
   }
 
@@ -166,6 +227,7 @@ class WindowPlanner {
   const OffloadRequest& request_;
   const TakeNote& note_;
   WindowPlan plan_;
+  std::vector<std::vector<ReplicaParts>> parts_;  // of a cluster, by shard
 };
 
 // The cursor, or the sequence, as it stands in the result.
@@ -231,6 +293,7 @@ OffloadPlan FreezePlan(const OffloadRequest& request, const WindowPlan& plan, co
   frozen.schema = metadata.schema();
   frozen.spec = metadata.spec();
   frozen.sort_order_id = plan.target.order.order_id;
+  if (plan.replicas) frozen.replicas = *plan.replicas;
   frozen.slice_count = static_cast<int64_t>(plan.slices.size());
   for (const SliceRange& slice : plan.slices) frozen.rows += slice.rows, frozen.fingerprint += slice.fingerprint;
   return frozen;

@@ -24,6 +24,8 @@ struct WindowPlan {
   bool adopts_row = false;                         // the window begins where the Spark job's row says
   Window window;
   std::vector<SliceRange> slices;  // of the window; a query for each
+  // Of a cluster: the servers that hold all of the window, by shard (holding_replicas.h). Null: one server.
+  std::shared_ptr<const source::ShardServers> replicas;
   int64_t rows_expected = 0;       // counted
   int64_t rows_null_cursor = 0;    // that no window will ever hold
   int64_t rows_future_cursor = 0;  // beyond the server's clock

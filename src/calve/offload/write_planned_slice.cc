@@ -61,8 +61,7 @@ class SliceAttempt {
     line.as_planned = line.rows == slice_.range.rows && line.fingerprint == slice_.range.fingerprint;
     if (!line.as_planned) {
       SliceRange now = slice_.range;
-      source::QueryOptions options{"", plan_.settings};
-      ARROW_RETURN_NOT_OK(CountSlice(context_.source, plan_.count, options, now));
+      ARROW_RETURN_NOT_OK(CountSlice(context_.source, plan_.count, QueryOf(plan_, now), now));
       if (!plan_.fingerprint_sequence) now.fingerprint = 0;
       if (line.rows != now.rows || line.fingerprint != now.fingerprint) return false;
     }
@@ -85,7 +84,7 @@ class SliceAttempt {
 
 Result<WrittenLine> WritePlannedSlice(const SliceWriteContext& context, const OffloadPlan& plan, const SliceLine& slice,
                                       const SliceWriteOptions& options) {
-  const RetryPolicy policy{kSliceWaitMinMs, kSliceWaitMaxMs};
+  const RetryPolicy policy{options.attempts_max, kSliceWaitMinMs, kSliceWaitMaxMs};
   Status last;
   for (int attempt = 1; attempt <= options.attempts_max; ++attempt) {
     ARROW_RETURN_NOT_OK(Wait(attempt > 1 ? policy.WaitMs(attempt, RandomUnit()) : 0, context.stop));

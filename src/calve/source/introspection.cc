@@ -9,6 +9,7 @@
 #include <charconv>
 #include <utility>
 
+#include "calve/source/cluster_table.h"
 #include "calve/source/distributed_table.h"
 #include "calve/source/nearest_name.h"
 
@@ -249,6 +250,7 @@ Result<std::vector<std::vector<std::string>>> QueryText(Source& source, const st
 }
 
 Result<ServerInfo> AskServer(Source& source) {
+  if (source.cluster()) return AskCluster(source);
   auto rows = QueryText(source, "SELECT version(), toString(serverUUID()), toString(toUnixTimestamp64Micro(now64(6)))");
   if (!rows.ok() && HasCode(rows.status(), 46)) {
     // Before 21.12. Whole seconds, rounded down: a window's end fixed by them is never in the future.
@@ -275,12 +277,18 @@ Result<ServerInfo> AskServer(Source& source) {
   return info;
 }
 
+Result<std::pair<std::string, std::string>> ParseQualifiedName(const std::string& table, const std::string& database) {
+  ARROW_ASSIGN_OR_RAISE(TableName name, ParseTableName(table, database));
+  return std::pair(std::move(name.database), std::move(name.name));
+}
+
 std::string BareTableName(const std::string& table) {
   auto name = ParseTableName(table, "");
   return name.ok() ? name->name : table;
 }
 
 Result<SourceTable> DescribeTable(Source& source, const std::string& table) {
+  if (source.cluster()) return DescribeOnCluster(source, table);
   ARROW_ASSIGN_OR_RAISE(const TableName name, ParseTableName(table, source.database()));
   SourceTable out;
   out.database = name.database;
@@ -298,6 +306,12 @@ Result<SourceTable> DescribeTable(Source& source, const std::string& table) {
 }
 
 Result<SourceTable> DescribeQuery(Source& source, const std::string& name, const std::string& query) {
+  if (source.cluster()) {
+    return MakeError(ErrorKind::kUnsupported,
+                     fmt::format("{} is a query, and a cluster would run it on each shard by itself", name),
+                     "Name the table that each shard has, with a condition (where) and expressions of columns; or run "
+                     "the query over a Distributed table through one server.");
+  }
   // The line breaks end a comment that the query may end with.
   auto described = QueryRows(source, fmt::format("DESCRIBE TABLE (\n{}\n)", query));
   if (!described.ok()) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "calve/base/time.h"
@@ -37,6 +38,7 @@ struct SourceTable {
   // where this server has no such table, or does not show it to this user.
   std::string engine_behind;
   std::string sharding_key;           // an expression; empty: rows may be on any shard
+  int shards = 1;                     // of the source, each with a part of the table under this name
   std::vector<SourceColumn> columns;  // in declared order
   std::optional<int64_t> total_rows, total_bytes;
   // Of a SELECT in a table's place (DescribeQuery): its text. Then `engine` is empty, and there are no parts.
@@ -49,11 +51,13 @@ struct SourceTable {
   std::string FullName() const { return database + "." + name; }
 };
 
-// One round trip; two where the server is too old for the first question.
+// One round trip; two where the server is too old for the first question. Of a cluster: cluster_table.h.
 Result<ServerInfo> AskServer(Source& source);
 // `table` is "t" or "db.t" (each part may be `quoted`). kNotFound names it and the nearest name in that database, if
 // any.
 Result<SourceTable> DescribeTable(Source& source, const std::string& table);
+// "t" or "db.t" as database and table.
+Result<std::pair<std::string, std::string>> ParseQualifiedName(const std::string& table, const std::string& database);
 // The same table's name without its database; what is no table name as it is.
 std::string BareTableName(const std::string& table);
 

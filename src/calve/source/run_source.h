@@ -31,6 +31,7 @@ class RunSource : public Source {
   Result<std::unique_ptr<BlockStream>> Query(const std::string& sql, const QueryOptions& options) override;
   Status Execute(const std::string& sql, const QueryOptions& options) override;
   Status Insert(const Insertion& insertion, const BatchProducer& rows, const QueryOptions& options) override;
+  Cluster* cluster() override { return inner_.cluster(); }
 
  private:
   struct Run;

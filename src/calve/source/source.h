@@ -7,12 +7,24 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "calve/base/error.h"
 #include "calve/base/stop.h"
 
 namespace calve::source {
+
+// Which servers of a cluster a query is for. One server is all there is to any other source.
+enum class Scope {
+  kUnsaid,      // refused by a cluster: the answer of one shard would be taken for that of the table
+  kAnyServer,   // all servers answer alike: expressions of constants
+  kEveryShard,  // rows: those of all shards, in no particular order. Not for what ClickHouse sums up
+};
+
+// By shard: names of the servers that may be asked (ClusterShape). A shard without one: any of its servers.
+using ShardServers = std::vector<std::vector<std::string>>;
 
 struct QueryOptions {
   std::string query_id;                         // empty: one is made
@@ -22,6 +34,11 @@ struct QueryOptions {
   std::string comment = {}, traceparent = {};
   // A try failed and another follows; `query_id` is that of the one that failed. From the thread that asks.
   std::function<void(const std::string& query_id, int attempt, const Status& status)> on_retry = nullptr;
+  Scope scope = Scope::kUnsaid;
+  std::optional<int> shard = std::nullopt;  // the query is for this one
+  // Of a cluster, each server is tried once, and not at all where it failed a moment ago: who asks goes on without it.
+  bool once = false;
+  std::shared_ptr<const ShardServers> among = nullptr;  // null: any server of the shard
 };
 
 // Blocks of one running query, in the order in which ClickHouse delivers them. Not thread-safe. Destroying it before
@@ -50,6 +67,24 @@ struct Insertion {
   std::string structure;  // names and ClickHouse types of the batches' columns: "c1 Int32, c2 FixedString(16)"
 };
 
+// The servers of a cluster by shard: "http://host:8123".
+struct ClusterShape {
+  std::string name;  // as its description calls it; "cluster" where it was spelled out
+  bool is_named = false;
+  ShardServers shards;
+  int64_t replica_wait_ms = 30'000;  // a replica that lags is waited for so long
+};
+
+// What a source that is a cluster can tell of itself. Thread-safe.
+class Cluster {
+ public:
+  virtual ~Cluster() = default;
+  // As it was last seen; asks where it never was.
+  virtual Result<std::shared_ptr<const ClusterShape>> Shape() = 0;
+  // Asks again: a shard that was added has rows, too.
+  virtual Result<std::shared_ptr<const ClusterShape>> Refresh() = 0;
+};
+
 // Thread-safe; queries may run side by side, each on a connection of its own. Streams may outlive it.
 class Source {
  public:
@@ -67,6 +102,21 @@ class Source {
   // kUnknownOutcome says that all of them may be, or still be on their way. Errors of the producer are returned as they
   // are. kUnsupported where the server cannot read ArrowStream.
   virtual Status Insert(const Insertion& insertion, const BatchProducer& rows, const QueryOptions& options) = 0;
+  // Null: one server.
+  virtual Cluster* cluster() { return nullptr; }
+};
+
+// The source is a cluster where it has a name or shards. `SourceOptions::url` then names a server that knows the
+// cluster of that name, and the user, database and settings for all of them.
+struct ClusterOptions {
+  std::string name;   // of system.clusters
+  int http_port = 0;  // of its servers, which system.clusters does not tell; 0: the URL's
+  // In its place: one entry for each shard, the URLs of its replicas with spaces between them.
+  std::vector<std::string> shards;
+  int queries_per_server = 4;  // that read rows, at once
+  int64_t replica_wait_ms = 30'000;
+
+  bool given() const { return !name.empty() || !shards.empty(); }
 };
 
 struct SourceOptions {
@@ -81,6 +131,7 @@ struct SourceOptions {
   int attempts_max = 4;                         // before the first byte
   std::map<std::string, std::string> settings;  // sent with every query
   std::string chdb_library;                     // path of libchdb.so; empty: beside the program, then the usual places
+  ClusterOptions cluster;
 };
 
 // `stop` must outlive the source; a stop ends waiting calls with kStopped.

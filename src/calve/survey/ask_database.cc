@@ -138,6 +138,10 @@ Status AskTable(source::Source& source, Listed listed, DatabaseFacts* facts) {
 }  // namespace
 
 Result<DatabaseFacts> AskDatabase(source::Source& source, const std::string& database) {
+  if (source.cluster()) {
+    return MakeError(ErrorKind::kUnsupported, "a database is looked at on one server, and not on a cluster",
+                     "Leave the cluster out, and add it to the source of the configuration that is proposed.");
+  }
   DatabaseFacts facts;
   facts.database = database.empty() ? source.database() : database;
   facts.is_urls = facts.database == source.database();
