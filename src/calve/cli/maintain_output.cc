@@ -56,6 +56,7 @@ void PutOrphans(const maintain::OrphanReport& report, Json& json) {
   json["kept"] = {{"referenced", plan.referenced},
                   {"young", plan.young},
                   {"in_doubt", plan.in_doubt},
+                  {"of_open_plans", plan.of_open_plans},
                   {"left_alone", plan.left_alone}};
   json["listed"] = plan.listed;
   json["uploads"] = report.uploads;
@@ -75,9 +76,11 @@ Lines OrphansText(const maintain::OrphanReport& report, const MaintainOutputOpti
                         HumanBytes(BytesOf(plan.orphans)))
           : fmt::format("removed {} orphans, {}", HumanCount(report.files_deleted), HumanBytes(report.bytes_deleted));
   const std::string uploads = report.uploads == 0 ? "" : fmt::format(", {} unfinished uploads", report.uploads);
-  lines.push_back(fmt::format("{}{}; kept {} referenced, {} younger than {}, {} in doubt, {} left alone", head, uploads,
-                              HumanCount(plan.referenced), HumanCount(plan.young), options.orphan_age,
-                              HumanCount(plan.in_doubt), HumanCount(plan.left_alone)));
+  const std::string plans =
+      plan.of_open_plans == 0 ? "" : fmt::format(", {} of open plans", HumanCount(plan.of_open_plans));
+  lines.push_back(fmt::format("{}{}; kept {} referenced, {} younger than {}, {} in doubt, {} left alone{}", head,
+                              uploads, HumanCount(plan.referenced), HumanCount(plan.young), options.orphan_age,
+                              HumanCount(plan.in_doubt), HumanCount(plan.left_alone), plans));
   return lines;
 }
 

@@ -8,6 +8,7 @@
 #include "calve/iceberg/statistics_json.h"
 #include "calve/maintain/expire_snapshots.h"
 #include "calve/maintain/work_meter.h"
+#include "calve/table/plan_store.h"
 #include "calve/table/snapshot_manifests.h"
 
 namespace calve::maintain {
@@ -71,6 +72,28 @@ Status CheckNotShared(catalog::Catalog& catalog, const catalog::TableIdent& iden
   return Status::OK();
 }
 
+// Plans that were neither committed nor given up for so long are told of: their files stay, and nobody may know.
+constexpr int64_t kPlanAgeToldMs = 7 * 86'400'000LL;
+
+// The open plans of the table into the rule, and what lies beside them into the files.
+Status FindOpenPlans(storage::FileIO& file_io, const TableMetadata& metadata, OrphanRule& rule,
+                     std::vector<storage::FileInfo>& files, std::vector<std::string>& notes) {
+  ARROW_ASSIGN_OR_RAISE(const auto listed, file_io.List(table::PlansFolder(metadata.location)));
+  for (const storage::FileInfo& file : listed) {
+    files.push_back(file);
+    const std::string id = table::PlanIdOf(file.location);
+    if (id.empty()) continue;
+    rule.open_plans.insert(id);
+    const int64_t age = rule.now_ms - file.mtime_ms;
+    if (file.mtime_ms <= 0 || age <= kPlanAgeToldMs) continue;
+    notes.push_back(
+        fmt::format("the plan {} is open since {}: what was written for it stays; commit it, or give it up "
+                    "with calve plan --abandon",
+                    file.location, FormatTimestamp(file.mtime_ms * 1000)));
+  }
+  return Status::OK();
+}
+
 Status DeleteAll(storage::FileIO& file_io, const StopToken& stop, ProgressSink* progress, OrphanReport& report) {
   WorkMeter meter(progress, "files");
   meter.Begin("deleting", static_cast<int64_t>(report.plan.orphans.size()));
@@ -123,8 +146,9 @@ Result<OrphanReport> RemoveOrphans(catalog::Catalog& catalog, storage::FileIO& f
   Folders folders = FoldersOf(before.metadata, request.warehouse);
   ARROW_RETURN_NOT_OK(CheckNotShared(catalog, request.ident, folders.roots));
   // The age is that of the moment of listing, whatever time reading the metadata takes.
-  const OrphanRule rule{clock.Now() / 1000, request.age_min_ms};
+  OrphanRule rule{clock.Now() / 1000, request.age_min_ms};
   std::vector<storage::FileInfo> files;
+  ARROW_RETURN_NOT_OK(FindOpenPlans(file_io, before.metadata, rule, files, folders.notes));
   WorkMeter meter(request.progress, "files");
   meter.Begin("listing", 0);
   for (const std::string& root : folders.roots) {
@@ -144,7 +168,9 @@ Result<OrphanReport> RemoveOrphans(catalog::Catalog& catalog, storage::FileIO& f
   ARROW_ASSIGN_OR_RAISE(const References references,
                         CollectReferences(file_io, table.metadata, table.metadata_location, request.progress));
   OrphanReport report;
-  report.plan = FindOrphans(files, folders.roots, references, rule);
+  std::vector<std::string> roots = folders.roots;
+  roots.push_back(table::PlansFolder(table.metadata.location));
+  report.plan = FindOrphans(files, roots, references, rule);
   report.folders = std::move(folders.roots);
   report.notes = std::move(folders.notes);
   if (!request.dry_run) ARROW_RETURN_NOT_OK(DeleteAll(file_io, stop, request.progress, report));

@@ -252,5 +252,25 @@ TEST_F(OrphanRemovalTest, StopsWhenAskedTo) {
   EXPECT_TRUE(*file_io_->Exists(File("debris.parquet").file_path));
 }
 
+TEST_F(OrphanRemovalTest, OpenPlansKeepTheirFilesAndAreToldOfWhenTheyAreOld) {
+  const std::string open = "0b8f8a4e-57a5-4e2d-9f1a-3f2c1d0e9b8a", over = "1b8f8a4e-57a5-4e2d-9f1a-3f2c1d0e9b8a";
+  for (const std::string& id : {open, over}) {
+    Write("data/" + id + "/00000-a.parquet");
+    Write("calve-plans/" + id + ".slices.jsonl");
+  }
+  Write("calve-plans/" + open + ".json");
+  MakeAllOld();
+  const auto before = Files();
+  const auto report = Remove();
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_EQ(report->plan.of_open_plans, 3);
+  EXPECT_EQ(report->files_deleted, 2);
+  ASSERT_EQ(report->notes.size(), 1u);
+  EXPECT_NE(report->notes[0].find(open), std::string::npos) << report->notes[0];
+  for (const std::string& file : before) {
+    EXPECT_EQ(fs::exists(file), file.find(over) == std::string::npos) << file;
+  }
+}
+
 }  // namespace
 }  // namespace calve::maintain

@@ -64,6 +64,22 @@ bool IsLeftAlone(std::string_view below) {
   return false;
 }
 
+bool IsOfOpenPlan(std::string_view key, const OrphanRule& rule) {
+  if (rule.open_plans.empty()) return false;
+  constexpr std::string_view kPlans = "/calve-plans/";
+  const std::string_view name = NameOf(key);
+  if (key.substr(0, key.size() - name.size()).ends_with(kPlans)) {
+    return rule.open_plans.contains(name.substr(0, name.find('.')));
+  }
+  for (size_t slash = key.find('/'); slash != std::string_view::npos;) {
+    const size_t next = key.find('/', slash + 1);
+    if (next == std::string_view::npos) return false;
+    if (rule.open_plans.contains(key.substr(slash + 1, next - slash - 1))) return true;
+    slash = next;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string PathKey(std::string_view location) {
@@ -116,6 +132,8 @@ OrphanPlan FindOrphans(std::span<const FileInfo> files, std::span<const std::str
       plan.referenced += count;
     } else if (below == std::string::npos || IsLeftAlone(std::string_view(key).substr(below))) {
       plan.left_alone += count;
+    } else if (IsOfOpenPlan(key, rule)) {
+      plan.of_open_plans += count;
     } else if (references.HasName(key)) {
       plan.in_doubt += count;
     } else {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <span>
 #include <string>
@@ -37,6 +38,8 @@ class References {
 struct OrphanRule {
   int64_t now_ms = 0;
   int64_t age_min_ms = 0;
+  // Ids of plans of slices that are open: what was written for them may be committed any time.
+  std::set<std::string, std::less<>> open_plans = {};
 };
 
 struct OrphanPlan {
@@ -46,10 +49,12 @@ struct OrphanPlan {
   int64_t young = 0;  // not referred to, and not older than the limit: a running commit may own them
   int64_t in_doubt =
       0;  // named like a file that is referred to elsewhere: names hold UUIDs, so a folder was linked or moved
-  int64_t left_alone = 0;  // hidden, or files of the hadoop catalog
+  int64_t of_open_plans = 0;  // not referred to yet, whatever their age
+  int64_t left_alone = 0;     // hidden, or files of the hadoop catalog
 };
 
-// `files` are those found below `roots`. Left alone whatever their age:
+// `files` are those found below `roots`. Of an open plan are those in a folder of its id, and those in calve-plans that
+// begin with it. Left alone whatever their age:
 //   vN.metadata.json in all spellings and version-hint.text: a hadoop catalog finds its table by them;
 //   names that begin with "." or "_", and folders of such names unless they are partitions' ("_x=1"): other tools'
 //   checksums, staging and logs. calve's own temporaries (.calve-UUID.tmp) are not among them;

@@ -103,5 +103,25 @@ TEST(FindOrphans, RootsInOneAnotherListAFileOnce) {
   EXPECT_EQ(plan.listed, 1);
 }
 
+TEST(FindOrphans, FilesOfOpenPlansStayWhateverTheirAge) {
+  const std::string open = "0b8f8a4e-57a5-4e2d-9f1a-3f2c1d0e9b8a", over = "1b8f8a4e-57a5-4e2d-9f1a-3f2c1d0e9b8a";
+  OrphanRule rule{kNow, 3 * kOrphansDay, {open}};
+  std::vector<FileInfo> files;
+  for (const std::string& id : {open, over}) {
+    files.push_back(Old("file:///w/t/data/" + id + "/ts_day=2024-01-01/00000-a.parquet"));
+    files.push_back(Old("file:///w/t/calve-plans/" + id + ".slices.jsonl"));
+    files.push_back(Old("file:///w/t/calve-plans/" + id + ".commit-7"));
+  }
+  files.push_back(Old("file:///w/t/data/x-" + open + ".parquet"));
+  auto roots = kRoots;
+  roots.push_back("file:///w/t/calve-plans");
+  const OrphanPlan plan = FindOrphans(files, roots, References(), rule);
+  EXPECT_EQ(plan.of_open_plans, 3);
+  ASSERT_EQ(plan.orphans.size(), 4u);
+  for (const FileInfo& file : plan.orphans) {
+    EXPECT_TRUE(file.location.find(over) != std::string::npos || file.location.find("x-") != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace calve::maintain
