@@ -8,6 +8,7 @@
 #include "calve/cli/notify_output.h"
 #include "calve/cli/session.h"
 #include "calve/cli/table_choice.h"
+#include "calve/cli/verify_flags.h"
 #include "calve/cli/verify_report.h"
 #include "calve/cycle/table_request.h"
 #include "calve/offload/repair.h"
@@ -42,13 +43,12 @@ struct VerifyFlags {
   SourceFlags source;
   TargetFlags target;
   OutputFlags output;
-  std::string source_table, target_table, timestamp_col, from, to, bucket = "hour", sample = "100%", memory = "512MiB";
+  VerifyRangeFlags range;
+  std::string source_table, target_table, timestamp_col, memory = "512MiB";
   std::vector<std::string> key, types, expressions, excluded, renamed;
   std::string where;
   TableChoice choice;
-  uint64_t seed = 0;
-  int64_t rows = 0;
-  bool strict = false, cold_only = false, repair = false;
+  bool cold_only = false, repair = false;
   std::string lease = "10m", metrics_file;
 };
 
@@ -83,24 +83,7 @@ void AddTableFlags(CLI::App& command, VerifyFlags& flags) {
 
 void AddRangeFlags(CLI::App& command, VerifyFlags& flags) {
   const char* group = "Range";
-  command.add_option("--from", flags.from, "rows from this time on: 2024-08-09T00:00:00Z (default: all)")->group(group);
-  command.add_option("--to", flags.to, "rows before this time (default, and at most: up to the watermark)")
-      ->group(group);
-  command.add_option("--bucket", flags.bucket, "compare by hour or by day")
-      ->check(CLI::IsMember({"hour", "day"}))
-      ->capture_default_str()
-      ->group(group);
-  command.add_option("--sample", flags.sample, "compare this share of the buckets: 5%")
-      ->capture_default_str()
-      ->group(group);
-  command.add_option("--seed", flags.seed, "which buckets a sample takes; the same seed takes the same ones")
-      ->capture_default_str()
-      ->group(group);
-  command.add_option("--rows", flags.rows, "show so many example rows of each kind and bucket")
-      ->check(CLI::Range(int64_t{0}, int64_t{1000}))
-      ->capture_default_str()
-      ->group(group);
-  command.add_flag("--strict", flags.strict, "what only cold has is a difference as well")->group(group);
+  AddVerifyRangeFlags(command, group, flags.range);
   command.add_flag("--cold-only", flags.cold_only, "look for rows that are twice in the cold table; needs no source")
       ->group(group);
   command
@@ -116,18 +99,6 @@ void AddRangeFlags(CLI::App& command, VerifyFlags& flags) {
       ->envname("CALVE_MEMORY")
       ->capture_default_str()
       ->group(group);
-}
-
-// "5%" or "5": 0.05.
-Result<double> ParseShare(const std::string& text) {
-  char* end = nullptr;
-  double percent = std::strtod(text.c_str(), &end);
-  bool whole = end != text.c_str() && (*end == '\0' || std::string_view(end) == "%");
-  if (!whole || !(percent > 0 && percent <= 100)) {
-    return MakeError(ErrorKind::kConfig, fmt::format("--sample '{}' is no share of the buckets", text),
-                     "Write it as 5% or 0.1%.");
-  }
-  return percent / 100;
 }
 
 Status CheckFlags(const VerifyFlags& flags) {
@@ -156,17 +127,7 @@ Result<offload::VerifyRequest> RequestOf(const VerifyFlags& flags) {
   ARROW_ASSIGN_OR_RAISE(request.columns.expressions, ParsePairs("--expr", flags.expressions));
   ARROW_ASSIGN_OR_RAISE(request.columns.renamed, ParsePairs("--rename", flags.renamed));
   request.columns.excluded = flags.excluded;
-  if (!flags.from.empty()) {
-    ARROW_ASSIGN_OR_RAISE(request.from, ParseTimestamp(flags.from));
-  }
-  if (!flags.to.empty()) {
-    ARROW_ASSIGN_OR_RAISE(request.to, ParseTimestamp(flags.to));
-  }
-  request.bucket_micros = flags.bucket == "day" ? kMicrosPerDay : 3'600 * kMicrosPerSecond;
-  ARROW_ASSIGN_OR_RAISE(request.sample, ParseShare(flags.sample));
-  request.seed = flags.seed;
-  request.example_rows = flags.rows;
-  request.strict = flags.strict;
+  ARROW_RETURN_NOT_OK(TakeVerifyRange(flags.range, request));
   request.cold_only = flags.cold_only;
   request.whole_rows = flags.repair;
   ARROW_ASSIGN_OR_RAISE(request.settings, ParsePairs("--setting", flags.source.settings));
@@ -207,7 +168,7 @@ int VerifyOne(const VerifyFlags& flags, const OpenedTables& sides, const offload
               const std::string& name, const config::TableConfig* table, Findings& findings, StopToken& stop,
               Terminal& terminal, Json& json) {
   const SystemClock clock;
-  const VerifyWords words{request.timestamp_column.empty() ? "" : flags.bucket, flags.cold_only};
+  const VerifyWords words{request.timestamp_column.empty() ? "" : flags.range.bucket, flags.cold_only};
   std::optional<source::RunSource> source;
   if (sides.source) source.emplace(RunOf(*sides.source, name, "verify", terminal));
   auto result = Verify(flags, sides, source ? &*source : nullptr, request, clock, stop, terminal);

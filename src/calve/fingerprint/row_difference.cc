@@ -97,11 +97,11 @@ void CompareGroup(Range hot, Range cold, bool unique_key, Report& report) {
 }  // namespace
 
 void RowDifference::Add(RowDifference&& other, size_t findings_max) {
+  findings.insert(findings.end(), other.findings.begin(), other.findings.end());
+  // A key is in one of the two: the first ones are the same, in however many passes they are found.
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) { return a.key < b.key; });
   std::map<FindingKind, size_t> known;
-  for (const Finding& finding : findings) ++known[finding.kind];
-  for (const Finding& finding : other.findings) {
-    if (++known[finding.kind] <= findings_max) findings.push_back(finding);
-  }
+  std::erase_if(findings, [&](const Finding& finding) { return ++known[finding.kind] > findings_max; });
   missing += other.missing;
   extra += other.extra;
   changed += other.changed;

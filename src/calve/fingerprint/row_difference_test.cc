@@ -96,6 +96,34 @@ TEST(RowDifference, FindingsAreBoundedCountsAreNot) {
   EXPECT_EQ(difference.findings.size(), 9u);
 }
 
+TEST(RowDifference, TheFirstFindingsAreTheSameInAnyNumberOfPasses) {
+  std::vector<RowEntry> hot, cold;
+  for (uint64_t i = 1; i <= 200; ++i) {
+    hot.push_back(Keyed(i, i));
+    if (i % 3) cold.push_back(Keyed(i, i + 1000));
+  }
+  const auto found = [&](uint64_t passes) {
+    RowDifference all;
+    for (uint64_t pass = 0; pass < passes; ++pass) {
+      std::vector<RowEntry> h, c;
+      for (const auto& e : hot) {
+        if (InPass(e.key, pass, passes)) h.push_back(e);
+      }
+      for (const auto& e : cold) {
+        if (InPass(e.key, pass, passes)) c.push_back(e);
+      }
+      for (auto& [bucket, difference] : CompareRows(h, c, true, 4)) all.Add(std::move(difference), 4);
+    }
+    std::vector<std::pair<uint64_t, FindingKind>> keys;
+    for (const Finding& finding : all.findings) keys.emplace_back(finding.key.high, finding.kind);
+    return keys;
+  };
+  const auto one = found(1);
+  EXPECT_EQ(one.size(), 8u);
+  EXPECT_EQ(found(2), one);
+  EXPECT_EQ(found(7), one);
+}
+
 // Whatever the passes, their sum is what one pass tells; checked against a count by hand.
 TEST(RowDifference, PassesAddUp) {
   std::mt19937_64 random(42);

@@ -262,6 +262,33 @@ Result<VerifyPlan> PlanVerify(const VerifyContext& context, const VerifyRequest&
   return VerifyPlanner(context, request).Run();
 }
 
+Result<VerifyResult> BeginVerify(const VerifyContext& context, const VerifyRequest& request, const VerifyPlan& plan) {
+  VerifyResult result;
+  result.notes = plan.notes;
+  if (!request.cold_only) result.table = plan.table.FullName();
+  result.target = request.target.ToString();
+  result.snapshot_id = plan.snapshot_id;
+  result.watermark = plan.watermark;
+  if (!plan.ranges.empty()) {
+    if (plan.ranges.front().from) result.from = *plan.ranges.front().from + 1;
+    if (plan.ranges.back().to != INT64_MAX) result.up_to = plan.ranges.back().to;
+  }
+  for (const auto& field : plan.schema.fields) result.columns.push_back(field.name);
+  for (int column : plan.key) result.key.push_back(result.columns[static_cast<size_t>(column)]);
+  result.columns_not_compared = plan.columns_not_compared;
+  if (request.cold_only || !plan.cursor.nullable) return result;
+  ARROW_ASSIGN_OR_RAISE(result.rows_null_cursor,
+                        source::CountOnShards(*context.source,
+                                              fmt::format("SELECT toString(count()) FROM {} WHERE {} IS NULL",
+                                                          FromClause(plan.table), CursorName(plan.cursor)),
+                                              source::QueryOptions{"", request.settings}));
+  if (result.rows_null_cursor > 0) {
+    result.notes.push_back(fmt::format("{} rows of {} have no {} (NULL): they are never offloaded, and not compared",
+                                       result.rows_null_cursor, result.table, plan.cursor.column));
+  }
+  return result;
+}
+
 std::vector<Window> SampleBuckets(TimestampMicros begin, TimestampMicros up_to, int64_t bucket_micros, double share,
                                   uint64_t seed) {
   std::vector<Window> windows;

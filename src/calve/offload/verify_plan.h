@@ -1,7 +1,9 @@
 // What is to be compared with what.
 #pragma once
 
+#include "calve/offload/source_select.h"
 #include "calve/offload/verify.h"
+#include "calve/table/scan.h"
 
 namespace calve::offload {
 
@@ -23,6 +25,10 @@ struct VerifyPlan {
   std::vector<Window> ranges;                 // to read: one, or the sampled buckets
   // Of a cluster: the servers that hold all rows of the ranges, by shard. Null: one server.
   std::shared_ptr<const source::ShardServers> replicas;
+  // Of hot's rows. Absent: `table` and `columns` tell.
+  std::optional<SliceSelect> select;
+  // The files of cold that may hold rows of the ranges, where they are known. Absent: the snapshot's manifests tell.
+  std::optional<std::vector<table::ScanTask>> tasks;
   std::vector<std::string> columns_not_compared;
   std::vector<std::string> notes;
 
@@ -30,6 +36,9 @@ struct VerifyPlan {
 };
 
 Result<VerifyPlan> PlanVerify(const VerifyContext& context, const VerifyRequest& request);
+
+// What is told of the whole, before anything is compared. Asks the source for rows that have no bucket.
+Result<VerifyResult> BeginVerify(const VerifyContext& context, const VerifyRequest& request, const VerifyPlan& plan);
 
 // The runs of buckets of (begin, end) that a sample takes, cut to the window. Pure.
 std::vector<Window> SampleBuckets(TimestampMicros begin, TimestampMicros up_to, int64_t bucket_micros, double share,

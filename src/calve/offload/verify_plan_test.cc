@@ -69,5 +69,14 @@ TEST(GroupBuckets, JoinsNeighboursWhileTheirRowsFit) {
   EXPECT_EQ(groups[3].window, (Window{6 * kVerifyHour - 1, 7 * kVerifyHour - 9}));
 }
 
+TEST(GroupBuckets, NoMoreThanAreLookedAtInFull) {
+  std::map<TimestampMicros, BucketRows> different;
+  for (int64_t i = 0; i < 5; ++i) different[i * kVerifyHour] = {1, 1};
+  const auto groups = GroupBuckets(different, kVerifyHour, Window{std::nullopt, 5 * kVerifyHour - 1}, 100, 2);
+  ASSERT_EQ(groups.size(), 3u);
+  EXPECT_EQ(groups[1].window, (Window{2 * kVerifyHour - 1, 4 * kVerifyHour - 1}));
+  EXPECT_EQ(groups[2].buckets.size(), 1u);
+}
+
 }  // namespace
 }  // namespace calve::offload

@@ -17,7 +17,8 @@ using fingerprint::RowHash;
 constexpr int64_t kRowsOfAPassMin = 1024;
 constexpr size_t kFindingsMax = 200'000;         // of a group: what is remembered to be looked at
 constexpr size_t kFindingsOfABucketMax = 1'000;  // of each kind
-constexpr size_t kTextMax = 300;                 // of a value in an example
+static_assert(kComparedTogetherMax * kFindingsOfABucketMax <= kFindingsMax);
+constexpr size_t kTextMax = 300;  // of a value in an example
 
 struct Lane {
   BucketRowHasher hasher;
@@ -212,13 +213,14 @@ int64_t RowsInMemory(const VerifyRequest& request) {
 }
 
 std::vector<BucketGroup> GroupBuckets(const std::map<TimestampMicros, BucketRows>& different, int64_t bucket_micros,
-                                      const Window& within, int64_t rows_max) {
+                                      const Window& within, int64_t rows_max, size_t buckets_max) {
   std::vector<BucketGroup> groups;
   for (const auto& [bucket, rows] : different) {
     const int64_t count = rows.hot + rows.cold;
     Window window{bucket - 1, std::min(bucket + bucket_micros - 1, within.to)};
     if (within.from) window.from = std::max(*window.from, *within.from);
-    bool joins = !groups.empty() && groups.back().window.to == *window.from && groups.back().rows + count <= rows_max;
+    bool joins = !groups.empty() && groups.back().window.to == *window.from && groups.back().rows + count <= rows_max &&
+                 groups.back().buckets.size() < buckets_max;
     if (!joins) groups.push_back(BucketGroup{window, {}, 0, 1});
     BucketGroup& group = groups.back();
     group.window.to = window.to;

@@ -1,6 +1,7 @@
 // The second look: which rows of the buckets that differ are on one side only, and what they hold.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <vector>
@@ -23,7 +24,10 @@ struct BucketGroup {
 };
 // `rows_max` of both sides together in a pass. Pure.
 std::vector<BucketGroup> GroupBuckets(const std::map<TimestampMicros, BucketRows>& different, int64_t bucket_micros,
-                                      const Window& within, int64_t rows_max);
+                                      const Window& within, int64_t rows_max, size_t buckets_max = SIZE_MAX);
+
+// So few that as much of each is looked at as there may be: what is told of a bucket does not depend on the others.
+inline constexpr size_t kComparedTogetherMax = 200;
 
 // Differences by bucket, `differences` with counts, columns and examples; the other members are left to the caller.
 Result<std::map<TimestampMicros, BucketResult>> CompareBucketRows(const VerifyRequest& request, const VerifyPlan& plan,

@@ -4,6 +4,7 @@
 
 #include "calve/offload/hot_rows.h"
 #include "calve/offload/source_select.h"
+#include "calve/table/scan_pruning.h"
 
 namespace calve::offload {
 namespace {
@@ -21,7 +22,7 @@ RowConsumer Until(const std::atomic<bool>& failed, const RowConsumer& consumer) 
 
 }  // namespace
 
-VerifySides::VerifySides(const VerifyContext& context, const VerifyRequest& request, const VerifyPlan& plan)
+VerifySides::VerifySides(const SidesContext& context, const VerifyRequest& request, const VerifyPlan& plan)
     : context_(context), request_(request), plan_(plan) {}
 
 Result<ColdScan> VerifySides::PlanCold(const Window& range) const {
@@ -34,13 +35,22 @@ Result<ColdScan> VerifySides::PlanCold(const Window& range) const {
     if (range.to == INT64_MAX) scan.range->up_to.reset();
   }
   if (!plan_.snapshot_id) return scan;
+  if (plan_.tasks) {
+    std::optional<table::RangePruner> pruner;
+    if (scan.range) pruner.emplace(plan_.target, *scan.range);
+    for (const table::ScanTask& task : *plan_.tasks) {
+      if (!pruner || pruner->MayMatch(task.file)) scan.tasks.push_back(task);
+    }
+    return scan;
+  }
   ARROW_ASSIGN_OR_RAISE(scan.tasks, table::PlanScan(context_.file_io, plan_.target, *plan_.snapshot_id, scan.range));
   return scan;
 }
 
 Status VerifySides::ReadHot(const Window& range, const RowConsumer& consumer) const {
   HotScan scan;
-  scan.sql = SelectRows(plan_.table, plan_.columns, range, plan_.cursor);
+  const SliceSelect select = plan_.select ? *plan_.select : SelectRowsWhere(plan_.table, plan_.columns);
+  scan.sql = select.Of(WindowPredicate(range, plan_.cursor));
   scan.query.settings = request_.settings;
   scan.query.among = plan_.replicas;
   scan.schema = plan_.schema;

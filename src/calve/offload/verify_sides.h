@@ -9,10 +9,20 @@
 
 namespace calve::offload {
 
+// What reading takes: no catalog.
+struct SidesContext {
+  source::Source* source;  // null with cold_only
+  storage::FileIO& file_io;
+  const StopToken& stop;
+  ProgressSink& progress;
+};
+
 class VerifySides {
  public:
   // All borrowed.
-  VerifySides(const VerifyContext& context, const VerifyRequest& request, const VerifyPlan& plan);
+  VerifySides(const SidesContext& context, const VerifyRequest& request, const VerifyPlan& plan);
+  VerifySides(const VerifyContext& context, const VerifyRequest& request, const VerifyPlan& plan)
+      : VerifySides(SidesContext{context.source, context.file_io, context.stop, context.progress}, request, plan) {}
 
   size_t cold_lanes() const { return request_.cold_threads; }
   int64_t cold_rows_read() const { return cold_rows_; }  // by the last Read
@@ -25,7 +35,7 @@ class VerifySides {
   Status ReadHot(const Window& range, const RowConsumer& consumer) const;
   void Tell(int64_t rows, int64_t expected) const;
 
-  const VerifyContext& context_;
+  const SidesContext context_;
   const VerifyRequest& request_;
   const VerifyPlan& plan_;
   std::atomic<int64_t> cold_rows_{0};
