@@ -12,7 +12,7 @@ namespace {
 table::SnapshotRequest RequestOf(const ReplaceCommit& commit) {
   table::SnapshotRequest request = commit.request;
   request.replace = true;
-  request.commit_id = commit.commit_id;
+  request.commit_id = commit.file_id.empty() ? commit.commit_id : commit.file_id;
   request.summary["calve.kind"] = commit.kind;
   request.summary["calve.commit-id"] = commit.commit_id;
   request.summary["calve.version"] = CALVE_VERSION;

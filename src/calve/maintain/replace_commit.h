@@ -19,6 +19,7 @@ struct ReplaceCommit {
   table::SnapshotRequest request;  // without `replace`, `commit_id` and the calve.* keys
   std::string kind;                // calve.kind: "compact", "rewrite-manifests"
   std::string commit_id;           // a UUID
+  std::string file_id = "";        // of the names of manifests, where that is not the commit's id
   // Asked of the table before each later try; false: nothing is left to do. Null: always.
   std::function<Result<bool>(const iceberg::TableMetadata&)> still_wanted = nullptr;
 };
