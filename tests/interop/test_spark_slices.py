@@ -120,6 +120,21 @@ def test_as_in_one_process(place):
     assert "there is nothing to write" in again.err and len(place.cold.table("spark").snapshots()) == 1
 
 
+def test_the_other_jobs(place):
+    """Comparing and compacting go the same way, and tell what one process tells."""
+    options = place.options("jobs")
+    for count in range(2_000, ROWS + 1, 2_000):
+        program.run("offload", *(through(count) if word == through(ROWS) else word for word in options[:-2]))
+    compared = place.cluster.run("--calve", program.BINARY, "--job", "verify", *options, "--json").json
+    assert compared["equal"] and compared["rows"] == {"hot": ROWS, "cold": ROWS}
+    files = len(place.cold.table("jobs").data_files())
+    (compacted,) = place.cluster.run("--calve", program.BINARY, "--job", "compact", *options, "--json").json["tables"]
+    assert compacted["compact"]["files_removed"] >= 6 and compacted["compact"]["groups_lost"] == 0
+    snapshots = place.cold.table("jobs").snapshots()
+    assert snapshots[-1]["summary"]["calve.kind"] == "compact" and int(snapshots[-1]["summary"]["total-data-files"]) < files
+    assert place.rows("jobs") == place.expected and place.plans("jobs") == []
+
+
 def test_by_the_configuration_file(place):
     """Executors have it from Spark: they work elsewhere, and the path of the driver leads nowhere from there."""
     configuration = Configuration(conftest.Hot(place.folder / "hot", place.cold), place.server.url)

@@ -7,10 +7,12 @@
 #include "calve/cli/json_output.h"
 #include "calve/cli/offload_report.h"
 #include "calve/cli/session.h"
+#include "calve/cli/slice_jobs.h"
 #include "calve/cli/slice_output.h"
 #include "calve/cli/table_choice.h"
 #include "calve/config/load_config.h"
 #include "calve/offload/plan_commit.h"
+#include "calve/offload/slice_lines.h"
 
 namespace calve::cli {
 namespace {
@@ -31,49 +33,61 @@ struct CommitFlags {
   OutputFlags output;
 };
 
-Result<TargetSide> OpenSide(const CommitFlags& flags, const Clock& clock, StopToken& stop) {
+Result<TargetSide> OpenSide(const CommitFlags& flags, bool read_only, const Clock& clock, StopToken& stop) {
   const NeededOption place = PlaceOption(flags.target);
   if (flags.config.empty()) {
     ARROW_RETURN_NOT_OK(CheckTableChoice({}, "commit", {place}));
-    return OpenTargetSide(flags.target, clock, stop, /*read_only=*/false);
+    return OpenTargetSide(flags.target, clock, stop, read_only);
   }
   ARROW_RETURN_NOT_OK(CheckTableChoice({flags.config, {}}, "commit", {place}));
   ARROW_ASSIGN_OR_RAISE(const config::Config config, config::LoadConfig(flags.config, config::ProcessEnvironment()));
-  return OpenTargetSide(config, clock, stop, /*read_only=*/false);
+  return OpenTargetSide(config, clock, stop, read_only);
 }
 
-Result<offload::OffloadResult> Commit(const CommitFlags& flags, StopToken& stop, Terminal& terminal) {
+Result<int> CommitOffload(const TargetSide& side, const JobLines& given, bool json, Terminal& terminal) {
   const SystemClock clock;
-  offload::PlanCommitRequest request;
-  request.plan = flags.plan;
-  request.keep = flags.keep;
-  ARROW_RETURN_NOT_OK(ForEachLine(stop, [&](const std::string& line) {
-    request.lines.push_back(line);
-    return Status::OK();
-  }));
-  ARROW_ASSIGN_OR_RAISE(const TargetSide side, OpenSide(flags, clock, stop));
   if (!side.journal_error.ok()) terminal.Tell(JournalUnavailable(side.journal_error));
   const offload::PlanCommitContext context{*side.catalog, *side.file_io, side.journal.get(), clock, terminal};
-  return offload::CommitPlan(context, request);
+  offload::PlanCommitRequest request;
+  request.plan = given.plan;
+  request.keep = given.keep;
+  request.lines = given.lines;
+  ARROW_ASSIGN_OR_RAISE(const offload::OffloadResult result, offload::CommitPlan(context, request));
+  terminal.EndProgress();
+  terminal.TellResult(TableDoneEvent(result, result.table, /*dry_run=*/false));
+  if (json) {
+    PrintJson(ResultJson(result, /*dry_run=*/false));
+  } else {
+    PrintOffloadResult(result, /*dry_run=*/false);
+  }
+  return kExitDone;
+}
+
+Result<int> Commit(const CommitFlags& flags, StopToken& stop, Terminal& terminal) {
+  JobLines given{{}, flags.plan, flags.keep};
+  ARROW_RETURN_NOT_OK(ForEachLine(stop, [&](const std::string& line) {
+    given.lines.push_back(line);
+    return Status::OK();
+  }));
+  const SystemClock clock;
+  std::string job = JobOfLines(given.lines);
+  // Only an offload is put into the journal.
+  const bool read_only = !job.empty() && job != offload::kOffloadJob;
+  ARROW_ASSIGN_OR_RAISE(const TargetSide side, OpenSide(flags, read_only, clock, stop));
+  if (job.empty()) job = JobOfPlan(*side.file_io, given.plan);
+  if (job != offload::kOffloadJob) return CommitJob(side, job, given, flags.output.json, terminal);
+  return CommitOffload(side, given, flags.output.json, terminal);
 }
 
 int RunCommit(const CommitFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.output));
-  const auto result = Commit(flags, stop, terminal);
+  const auto code = Commit(flags, stop, terminal);
   terminal.EndProgress();
-  const int code = ExitCodeOf(result.status(), stop);
-  if (!result.ok()) {
-    terminal.Error(WithContext(result.status(), "commit"));
-    if (flags.output.json) PrintJson({{"error", ErrorJson(result.status())}, {"exit_code", code}});
-    return code;
-  }
-  terminal.TellResult(TableDoneEvent(*result, result->table, /*dry_run=*/false));
-  if (flags.output.json) {
-    PrintJson(ResultJson(*result, /*dry_run=*/false));
-  } else {
-    PrintOffloadResult(*result, /*dry_run=*/false);
-  }
-  return code;
+  if (code.ok()) return *code;
+  const int failed = ExitCodeOf(code.status(), stop);
+  terminal.Error(WithContext(code.status(), "commit"));
+  if (flags.output.json) PrintJson({{"error", ErrorJson(code.status())}, {"exit_code", failed}});
+  return failed;
 }
 
 }  // namespace

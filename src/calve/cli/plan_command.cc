@@ -5,6 +5,7 @@
 #include "calve/cli/exit_code.h"
 #include "calve/cli/missing_table.h"
 #include "calve/cli/offload_flags.h"
+#include "calve/cli/slice_jobs.h"
 #include "calve/cli/slice_output.h"
 #include "calve/cli/table_choice.h"
 #include "calve/cycle/table_request.h"
@@ -19,6 +20,8 @@ constexpr const char* kPlanFooter = R"(Examples:
   calve write-slice --source http://default@ch:8123/k2 < slices > written
   calve commit --warehouse s3://lake/cold --state postgresql://calve@db/platform < written
   calve plan --config calve.yaml --table silver_trades --slices 400
+  calve plan --config calve.yaml --table silver_trades --job verify     compares hot with cold by slices
+  calve plan --config calve.yaml --table silver_trades --job compact    small files anew as fewer, by slices
 
 The window is frozen and cut into slices; what is printed is a line of JSON for each. `calve write-slice` makes data files
 of them, anywhere and several at once, `calve commit` puts them into the table in one snapshot. Until then the plan stands
@@ -27,6 +30,7 @@ in the warehouse, and others leave the table alone. Nothing printed: nothing to 
 
 struct PlanFlags {
   OffloadFlags table;
+  JobFlags job;
   TableChoice choice;
   int64_t slices = 0, slice_rows = 5'000'000;
   bool resume = false, abandon = false;
@@ -71,6 +75,11 @@ Result<offload::OffloadRequest> RequestOf(const PlanFlags& flags, const OpenedTa
 
 Status Plan(const PlanFlags& flags, StopToken& stop, Terminal& terminal) {
   const OffloadFlags& table = flags.table;
+  if (!flags.job.is_offload()) {
+    return PlanJob(
+        {flags.job, table, flags.choice, flags.slices, flags.slice_rows, flags.resume, flags.abandon, flags.lease},
+        stop, terminal);
+  }
   ARROW_RETURN_NOT_OK(CheckTableChoice(flags.choice, "plan",
                                        {{"--source", table.source.url},
                                         PlaceOption(table.target),
@@ -115,6 +124,7 @@ void AddPlanCommand(CLI::App& app, RunCommand& run) {
       app.add_subcommand("plan", "Cuts one table's closed window into slices that others write (calve write-slice)");
   AddOffloadFlags(*command, flags->table);
   AddPlanFlags(*command, *flags);
+  AddJobFlags(*command, flags->job);
   AddSourceFlags(*command, flags->table.source);
   AddTargetFlags(*command, flags->table.target);
   AddTableChoice(*command, "Table", flags->choice);

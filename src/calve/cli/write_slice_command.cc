@@ -5,6 +5,7 @@
 #include "calve/cli/exit_code.h"
 #include "calve/cli/reader_watch.h"
 #include "calve/cli/session.h"
+#include "calve/cli/slice_jobs.h"
 #include "calve/cli/slice_output.h"
 #include "calve/config/load_config.h"
 #include "calve/offload/plan_store.h"
@@ -33,7 +34,7 @@ struct WriteSliceFlags {
 };
 
 struct SliceSides {
-  std::unique_ptr<source::Source> source;
+  std::unique_ptr<source::Source> source;  // null where none was named: compacting needs none
   std::unique_ptr<storage::FileIO> file_io;
 };
 
@@ -46,11 +47,10 @@ Result<SliceSides> OpenSides(const WriteSliceFlags& flags, StopToken& stop) {
     files.options = config.store;
     ARROW_ASSIGN_OR_RAISE(sides.source, OpenSourceOf(config.source, stop));
   } else {
-    if (flags.source.url.empty()) {
-      return MakeError(ErrorKind::kConfig, "--source is missing", "calve write-slice --help has examples.");
-    }
     ARROW_ASSIGN_OR_RAISE(files.options, StoreOptionsOf(flags.store));
-    ARROW_ASSIGN_OR_RAISE(sides.source, OpenSourceOf(flags.source, stop));
+    if (!flags.source.url.empty()) {
+      ARROW_ASSIGN_OR_RAISE(sides.source, OpenSourceOf(flags.source, stop));
+    }
   }
   ARROW_ASSIGN_OR_RAISE(sides.file_io, storage::OpenFileIO(files));
   return sides;
@@ -81,6 +81,16 @@ Status WriteSlices(const WriteSliceFlags& flags, StopToken& stop, Terminal& term
   ARROW_ASSIGN_OR_RAISE(const SliceSides sides, OpenSides(flags, stop));
   Plans plans(*sides.file_io);
   return ForEachLine(stop, [&](const std::string& text) -> Status {
+    ARROW_ASSIGN_OR_RAISE(const offload::LineOrigin origin, offload::ReadLineOrigin(text));
+    if (origin.job != offload::kOffloadJob) {
+      const JobSliceContext job{sides.source.get(), *sides.file_io, stop, terminal, options.memory_bytes};
+      ARROW_ASSIGN_OR_RAISE(const std::string line, WriteJobSlice(job, origin.job, text));
+      PrintLine(line);
+      return FlushLines();
+    }
+    if (!sides.source) {
+      return MakeError(ErrorKind::kConfig, "--source is missing", "calve write-slice --help has examples.");
+    }
     ARROW_ASSIGN_OR_RAISE(const offload::SliceLine slice, offload::ReadSliceLine(text));
     ARROW_ASSIGN_OR_RAISE(const offload::OffloadPlan* plan, plans.Find(slice.origin.plan));
     source::RunSource source = RunOf(*sides.source, plan->source_table, "slice", terminal);
