@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "calve/iceberg/metadata_json.h"
+#include "calve/offload/shard_servers_json.h"
 
 namespace calve::offload {
 namespace {
@@ -78,15 +79,7 @@ Status ReadSource(const JsonNode& root, OffloadPlan& plan) {
   }
   ARROW_ASSIGN_OR_RAISE(plan.select, GetSelect(root, "select"));
   ARROW_ASSIGN_OR_RAISE(plan.count, GetSelect(root, "count"));
-  if (const auto replicas = root.Find("replicas")) {
-    ARROW_RETURN_NOT_OK(replicas->ForEach([&](const JsonNode& shard) -> Status {
-      plan.replicas.emplace_back();
-      return shard.ForEach([&](const JsonNode& server) -> Status {
-        ARROW_ASSIGN_OR_RAISE(plan.replicas.back().emplace_back(), server.AsString());
-        return Status::OK();
-      });
-    }));
-  }
+  ARROW_ASSIGN_OR_RAISE(plan.replicas, ReadShardServers(root));
   ARROW_ASSIGN_OR_RAISE(const JsonNode settings, root.Get("settings"));
   ARROW_ASSIGN_OR_RAISE(plan.settings, iceberg::ReadStringMap(settings));
   return Status::OK();
@@ -189,14 +182,7 @@ std::string WriteOffloadPlan(const OffloadPlan& plan) {
   PutSelect("select", plan.select, writer);
   PutSelect("count", plan.count, writer);
   writer.Field("settings", plan.settings);
-  writer.Key("replicas");
-  writer.BeginArray();
-  for (const auto& shard : plan.replicas) {
-    writer.BeginArray();
-    for (const std::string& server : shard) writer.String(server);
-    writer.EndArray();
-  }
-  writer.EndArray();
+  WriteShardServers(plan.replicas, writer);
   writer.Field("slices", plan.slice_count);
   writer.Field("rows", plan.rows);
   writer.Field("fingerprint", FingerprintText(plan.fingerprint));

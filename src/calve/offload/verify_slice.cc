@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "calve/iceberg/metadata_json.h"
+#include "calve/offload/shard_servers_json.h"
 #include "calve/table/scan_task_json.h"
 
 namespace calve::offload {
@@ -79,16 +80,7 @@ void WritePlanMembers(const VerifyPlan& plan, JsonWriter& writer) {
   writer.Field("date_time_64", plan.cursor.is_date_time64);
   writer.Field("nullable", plan.cursor.nullable);
   writer.EndObject();
-  if (plan.replicas) {
-    writer.Key("replicas");
-    writer.BeginArray();
-    for (const auto& shard : *plan.replicas) {
-      writer.BeginArray();
-      for (const std::string& server : shard) writer.String(server);
-      writer.EndArray();
-    }
-    writer.EndArray();
-  }
+  WriteShardServers(plan.replicas ? *plan.replicas : source::ShardServers{}, writer);
   writer.Field("expires", plan.expires);
   WriteMaybe("snapshot_id", plan.snapshot_id, writer);
   WriteMaybe("watermark_micros", plan.watermark, writer);
@@ -115,17 +107,8 @@ Status ReadPlanMembers(const JsonNode& node, VerifyPlan& plan) {
   ARROW_ASSIGN_OR_RAISE(plan.cursor.precision, cursor.GetInt("precision"));
   ARROW_ASSIGN_OR_RAISE(plan.cursor.is_date_time64, cursor.GetBool("date_time_64"));
   ARROW_ASSIGN_OR_RAISE(plan.cursor.nullable, cursor.GetBool("nullable"));
-  if (const auto replicas = node.Find("replicas")) {
-    source::ShardServers servers;
-    ARROW_RETURN_NOT_OK(replicas->ForEach([&](const JsonNode& shard) -> Status {
-      servers.emplace_back();
-      return shard.ForEach([&](const JsonNode& server) -> Status {
-        ARROW_ASSIGN_OR_RAISE(servers.back().emplace_back(), server.AsString());
-        return Status::OK();
-      });
-    }));
-    plan.replicas = std::make_shared<const source::ShardServers>(std::move(servers));
-  }
+  ARROW_ASSIGN_OR_RAISE(auto replicas, ReadShardServers(node));
+  if (!replicas.empty()) plan.replicas = std::make_shared<const source::ShardServers>(std::move(replicas));
   ARROW_ASSIGN_OR_RAISE(plan.expires, node.GetBool("expires"));
   ARROW_ASSIGN_OR_RAISE(plan.snapshot_id, node.FindInt64("snapshot_id"));
   ARROW_ASSIGN_OR_RAISE(plan.watermark, node.FindInt64("watermark_micros"));

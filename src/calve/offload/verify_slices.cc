@@ -56,9 +56,9 @@ Status EndVerifyPlan(storage::FileIO& file_io, const std::string& location, cons
       .status();
 }
 
-class VerifyPlanner {
+class VerifySlicePlanner {
  public:
-  VerifyPlanner(const VerifyContext& context, const VerifyRequest& request, const VerifySlicesOptions& options)
+  VerifySlicePlanner(const VerifyContext& context, const VerifyRequest& request, const VerifySlicesOptions& options)
       : context_(context), request_(request), options_(options) {}
 
   Result<PlannedVerify> Run() {
@@ -195,7 +195,7 @@ Result<VerifyHeader> ReadVerifyHeader(storage::FileIO& file_io, const std::strin
 
 Result<PlannedVerify> PlanVerifySlices(const VerifyContext& context, const VerifyRequest& request,
                                        const VerifySlicesOptions& options) {
-  return VerifyPlanner(context, request, options).Run();
+  return VerifySlicePlanner(context, request, options).Run();
 }
 
 Result<int64_t> AbandonVerifyPlans(catalog::Catalog& catalog, storage::FileIO& file_io,
