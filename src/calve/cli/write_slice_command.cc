@@ -8,8 +8,8 @@
 #include "calve/cli/slice_jobs.h"
 #include "calve/cli/slice_output.h"
 #include "calve/config/load_config.h"
-#include "calve/offload/plan_store.h"
 #include "calve/offload/write_planned_slice.h"
+#include "calve/table/plan_store.h"
 
 namespace calve::cli {
 namespace {
@@ -63,7 +63,7 @@ class Plans {
 
   Result<const offload::OffloadPlan*> Find(const std::string& location) {
     if (const auto found = plans_.find(location); found != plans_.end()) return &found->second;
-    ARROW_ASSIGN_OR_RAISE(const std::string text, offload::ReadPlan(file_io_, location));
+    ARROW_ASSIGN_OR_RAISE(const std::string text, table::ReadPlan(file_io_, location));
     auto plan = offload::ReadOffloadPlan(text);
     if (!plan.ok()) return WithContext(plan.status(), location);
     return &plans_.emplace(location, std::move(*plan)).first->second;

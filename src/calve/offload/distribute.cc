@@ -2,10 +2,10 @@
 
 #include "calve/offload/plan_commit.h"
 #include "calve/offload/plan_slices.h"
-#include "calve/offload/plan_store.h"
 #include "calve/offload/run_log.h"
 #include "calve/offload/slice_lines.h"
 #include "calve/process/line_command.h"
+#include "calve/table/plan_store.h"
 
 namespace calve::offload {
 namespace {
@@ -41,7 +41,7 @@ Result<std::vector<std::string>> RunWriters(const OffloadContext& context, const
 void GiveUp(const OffloadContext& context, const OffloadRequest& request, const PlannedSlices& planned,
             const Status& why) {
   const OffloadPlan& plan = planned.plan;
-  const auto ended = EndPlan(context.file_io, planned.location, plan.data_location, {}, "", /*committed=*/false);
+  const auto ended = table::EndPlan(context.file_io, planned.location, plan.data_location, {}, "", /*committed=*/false);
   if (!ended.ok()) context.progress.Note(fmt::format("files of the plan may be left: {}", MessageOf(ended.status())));
   const LoggedRun run{plan.id, plan.source_table, plan.window, plan.made_at, plan.adopts_row};
   // That the journal cannot be written is told by the run that follows.

@@ -33,7 +33,7 @@ Result<std::set<std::string>> FilesOfSnapshot(storage::FileIO& file_io, const ic
     if (manifest.added_snapshot_id != snapshot_id) continue;
     ARROW_ASSIGN_OR_RAISE(const auto entries, table::ReadEntries(file_io, table, manifest));
     for (const iceberg::ManifestEntry& entry : entries) {
-      const std::string below = BelowPlan(entry.data_file.file_path, plan_id);
+      const std::string below = table::BelowPlan(entry.data_file.file_path, plan_id);
       if (!below.empty()) files.insert(below);
     }
   }
@@ -98,7 +98,7 @@ class LineCheck {
     for (const iceberg::DataFile& file : line.files) {
       in_files += file.record_count;
       const bool is_ours = file.content == iceberg::FileContent::kData &&
-                           file.file_path.starts_with(PlanDataLocation(plan_.data_location, plan_.id) + "/");
+                           file.file_path.starts_with(table::PlanDataLocation(plan_.data_location, plan_.id) + "/");
       if (!is_ours) {
         return BadLines(
             fmt::format("slice {} names a file that is none of the plan's: {}", line.origin.slice, file.file_path));
@@ -125,7 +125,7 @@ class LineCheck {
 };
 
 Result<std::vector<SliceRange>> ReadPlanned(storage::FileIO& file_io, const std::string& location) {
-  ARROW_ASSIGN_OR_RAISE(const std::string text, ReadPlanLines(file_io, location));
+  ARROW_ASSIGN_OR_RAISE(const std::string text, table::ReadPlanLines(file_io, location));
   std::vector<SliceRange> planned;
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
@@ -143,7 +143,7 @@ class PlanCommit {
 
   Result<OffloadResult> Run() {
     ARROW_RETURN_NOT_OK(FindPlan());
-    auto text = ReadPlan(context_.file_io, location_);
+    auto text = table::ReadPlan(context_.file_io, location_);
     if (KindOf(text.status()) == ErrorKind::kConflict) return DoneBefore(text.status());
     ARROW_RETURN_NOT_OK(text.status());
     auto parsed = ReadOffloadPlan(*text);
@@ -153,7 +153,7 @@ class PlanCommit {
     ARROW_ASSIGN_OR_RAISE(const auto ended, EndIfCommitted(context_.file_io, table_.metadata, plan_, location_));
     if (ended) return AsItIs();
     // From here on nobody who gives the plan up deletes what this commit may still hold.
-    ARROW_ASSIGN_OR_RAISE(mark_, MarkCommit(context_.file_io, location_));
+    ARROW_ASSIGN_OR_RAISE(mark_, table::MarkCommit(context_.file_io, location_));
     auto done = CheckAndCommit();
     if (!done.ok()) return Refuse(done.status());
     return done;
@@ -191,10 +191,10 @@ class PlanCommit {
 
   // Of one list of the plan's folder, however many there are.
   Status CheckFiles(const Written& written) {
-    ARROW_ASSIGN_OR_RAISE(const auto sizes, ListPlanFiles(context_.file_io, plan_.data_location, plan_.id));
+    ARROW_ASSIGN_OR_RAISE(const auto sizes, table::ListPlanFiles(context_.file_io, plan_.data_location, plan_.id));
     std::set<std::string> named;
     for (const iceberg::DataFile& file : written.files) {
-      const std::string below = BelowPlan(file.file_path, plan_.id);
+      const std::string below = table::BelowPlan(file.file_path, plan_.id);
       if (!named.insert(below).second) return BadLines(fmt::format("the file {} is there twice", file.file_path));
       const auto found = sizes.find(below);
       if (found == sizes.end()) {
@@ -241,7 +241,7 @@ class PlanCommit {
     context_.progress.Update(
         Progress{"committing", result.rows, plan_.rows, result.bytes_read, result.bytes, 0, std::nullopt});
     std::set<std::string> keep;
-    for (const auto& file : written.files) keep.insert(BelowPlan(file.file_path, plan_.id));
+    for (const auto& file : written.files) keep.insert(table::BelowPlan(file.file_path, plan_.id));
     WindowCommit commit =
         CommitOf(plan_, std::move(table_), std::move(written.files), written.rows, written.max_sequence);
     // A call before this one may have left manifests behind, or be at it now.
@@ -270,7 +270,7 @@ class PlanCommit {
   }
 
   Status EndWith(const std::set<std::string>& keep) {
-    return EndPlan(context_.file_io, location_, plan_.data_location, keep, mark_, /*committed=*/true).status();
+    return table::EndPlan(context_.file_io, location_, plan_.data_location, keep, mark_, /*committed=*/true).status();
   }
 
   Status SettleByTable(OffloadResult& result) {
@@ -305,7 +305,7 @@ class PlanCommit {
   Result<OffloadResult> DoneBefore(const Status& over) {
     if (target_.empty()) return over;
     ARROW_ASSIGN_OR_RAISE(plan_.target, catalog::ParseTableIdent(target_));
-    plan_.id = PlanIdOf(location_);
+    plan_.id = table::PlanIdOf(location_);
     ARROW_ASSIGN_OR_RAISE(table_, context_.catalog.LoadTable(plan_.target));
     const auto trace = FindCommit(table_.metadata, plan_.id);
     std::set<std::string> keep;
@@ -336,7 +336,7 @@ class PlanCommit {
       const auto paths = ReadFilePaths(line);
       if (!paths.ok()) continue;
       for (const std::string& path : *paths) {
-        const std::string below = BelowPlan(path, plan_.id);
+        const std::string below = table::BelowPlan(path, plan_.id);
         if (below.empty() || keep.contains(below)) continue;
         (void)context_.file_io.Delete(path);  // leftovers are found by orphan removal
       }
@@ -352,7 +352,7 @@ class PlanCommit {
       if (kind != ErrorKind::kUnknownOutcome) (void)context_.file_io.Delete(mark_);
       return WithContext(why, fmt::format("committing to {}", plan_.target.ToString()));
     }
-    auto ended = EndPlan(context_.file_io, location_, plan_.data_location, {}, mark_, /*committed=*/false);
+    auto ended = table::EndPlan(context_.file_io, location_, plan_.data_location, {}, mark_, /*committed=*/false);
     std::string what = "nothing was committed, and the plan is given up";
     if (!ended.ok()) {
       what += fmt::format("; its files could not all be deleted ({})", MessageOf(ended.status()));
@@ -420,20 +420,20 @@ std::string LeaseName(const catalog::TableIdent& target, const catalog::Catalog&
   return fmt::format("{} in {}", target.ToString(), catalog.name());
 }
 
-Result<std::optional<EndedPlan>> EndIfCommitted(storage::FileIO& file_io, const iceberg::TableMetadata& table,
-                                                const OffloadPlan& plan, const std::string& location) {
+Result<std::optional<table::EndedPlan>> EndIfCommitted(storage::FileIO& file_io, const iceberg::TableMetadata& table,
+                                                       const OffloadPlan& plan, const std::string& location) {
   const auto trace = FindCommit(table, plan.id);
   if (!trace) return std::nullopt;
   auto keep = FilesOfSnapshot(file_io, table, trace->snapshot_id, plan.id);
   if (KindOf(keep.status()) == ErrorKind::kNotFound) {
     // What it held cannot be told any more; whatever is left over is found by orphan removal.
-    ARROW_ASSIGN_OR_RAISE(const auto sizes, ListPlanFiles(file_io, plan.data_location, plan.id));
+    ARROW_ASSIGN_OR_RAISE(const auto sizes, table::ListPlanFiles(file_io, plan.data_location, plan.id));
     std::set<std::string> all;
     for (const auto& [below, size] : sizes) all.insert(below);
     keep = std::move(all);
   }
   ARROW_RETURN_NOT_OK(keep.status());
-  ARROW_ASSIGN_OR_RAISE(EndedPlan ended, EndPlan(file_io, location, plan.data_location, *keep, "", true));
+  ARROW_ASSIGN_OR_RAISE(table::EndedPlan ended, table::EndPlan(file_io, location, plan.data_location, *keep, "", true));
   return ended;
 }
 

@@ -8,7 +8,7 @@
 
 #include "calve/offload/offload.h"
 #include "calve/offload/offload_plan.h"
-#include "calve/offload/plan_store.h"
+#include "calve/table/plan_store.h"
 
 namespace calve::offload {
 
@@ -37,8 +37,8 @@ Result<OffloadResult> CommitPlan(const PlanCommitContext& context, const PlanCom
 
 // Where the plan's commit is in `table`: ends the plan, with all files that are not of that snapshot. nullopt: it is
 // not in.
-Result<std::optional<EndedPlan>> EndIfCommitted(storage::FileIO& file_io, const iceberg::TableMetadata& table,
-                                                const OffloadPlan& plan, const std::string& location);
+Result<std::optional<table::EndedPlan>> EndIfCommitted(storage::FileIO& file_io, const iceberg::TableMetadata& table,
+                                                       const OffloadPlan& plan, const std::string& location);
 
 // The name of the lease of a target.
 std::string LeaseName(const catalog::TableIdent& target, const catalog::Catalog& catalog);

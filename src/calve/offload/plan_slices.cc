@@ -4,7 +4,6 @@
 
 #include "calve/base/random.h"
 #include "calve/offload/plan_commit.h"
-#include "calve/offload/plan_store.h"
 #include "calve/offload/run_log.h"
 #include "calve/offload/slice_count.h"
 #include "calve/offload/slice_cut.h"
@@ -12,6 +11,7 @@
 #include "calve/offload/table_lease.h"
 #include "calve/offload/window_plan.h"
 #include "calve/source/run_source.h"
+#include "calve/table/plan_store.h"
 
 namespace calve::offload {
 namespace {
@@ -76,10 +76,10 @@ class SlicePlanner {
 
   // Those that are committed already are ended, and are not among them.
   Result<std::vector<OpenPlan>> OpenPlans(const catalog::LoadedTable& table) {
-    ARROW_ASSIGN_OR_RAISE(const auto locations, ListPlans(context_.file_io, table.metadata.location));
+    ARROW_ASSIGN_OR_RAISE(const auto locations, table::ListPlans(context_.file_io, table.metadata.location));
     std::vector<OpenPlan> open;
     for (const std::string& location : locations) {
-      auto text = ReadPlan(context_.file_io, location);
+      auto text = table::ReadPlan(context_.file_io, location);
       if (KindOf(text.status()) == ErrorKind::kConflict) continue;  // it has ended meanwhile
       ARROW_RETURN_NOT_OK(text.status());
       auto plan = ReadOffloadPlan(*text);
@@ -99,8 +99,9 @@ class SlicePlanner {
   }
 
   Status GiveUp(const OpenPlan& open, const std::string& why) {
-    ARROW_ASSIGN_OR_RAISE(const EndedPlan ended, EndPlan(context_.file_io, open.location, open.plan.data_location, {},
-                                                         "", /*committed=*/false));
+    ARROW_ASSIGN_OR_RAISE(
+        const table::EndedPlan ended,
+        table::EndPlan(context_.file_io, open.location, open.plan.data_location, {}, "", /*committed=*/false));
     Note(fmt::format("the plan of {} is given up ({}); {}", FormatTimestamp(open.plan.made_at), why,
                      ended.is_held ? "its files stay, because a commit of it was begun and has not ended"
                                    : fmt::format("its {} files were deleted", ended.deleted)));
@@ -193,7 +194,7 @@ class SlicePlanner {
   }
 
   Result<Outcome> Resume(const OpenPlan& open) {
-    ARROW_ASSIGN_OR_RAISE(const std::string text, ReadPlanLines(context_.file_io, open.location));
+    ARROW_ASSIGN_OR_RAISE(const std::string text, table::ReadPlanLines(context_.file_io, open.location));
     for (size_t at = 0; at < text.size();) {
       const size_t end = std::min(text.find('\n', at), text.size());
       result_.lines.push_back(text.substr(at, end - at));
@@ -222,7 +223,7 @@ class SlicePlanner {
     ARROW_RETURN_NOT_OK(prepared);
     result_.plan = FreezePlan(request_, plan, id_);
     result_.plan.made_at = context_.clock.Now();
-    result_.location = PlanLocation(plan.target.table->metadata.location, id_);
+    result_.location = table::PlanLocation(plan.target.table->metadata.location, id_);
     std::string text;
     for (size_t i = 0; i < plan.slices.size(); ++i) {
       result_.lines.push_back(
@@ -231,7 +232,7 @@ class SlicePlanner {
                           plan.slices[i]}));
       text += result_.lines.back() + "\n";
     }
-    ARROW_RETURN_NOT_OK(StorePlan(context_.file_io, result_.location, WriteOffloadPlan(result_.plan), text));
+    ARROW_RETURN_NOT_OK(table::StorePlan(context_.file_io, result_.location, WriteOffloadPlan(result_.plan), text));
     KeepLease();
     const LoggedRun run{id_, plan.table.FullName(), plan.window, result_.plan.made_at, plan.adopts_row};
     const Status logged = RunLog(context_.journal, context_.clock, RunSubjectOf(request_)).Start(run);

@@ -5,8 +5,8 @@
 
 #include "calve/base/random.h"
 #include "calve/base/retry.h"
-#include "calve/offload/plan_store.h"
 #include "calve/offload/slice_count.h"
+#include "calve/table/plan_store.h"
 
 namespace calve::offload {
 namespace {
@@ -37,7 +37,7 @@ class SliceAttempt {
     WrittenLine line;
     line.origin = slice_.origin;
     line.attempt = RandomUuid();
-    const SliceWriting writing{PlanDataLocation(plan_.data_location, plan_.id),
+    const SliceWriting writing{table::PlanDataLocation(plan_.data_location, plan_.id),
                                fmt::format("{:05d}-{}", slice_.origin.slice, line.attempt), options_.memory_bytes,
                                /*fingerprints=*/true};
     ARROW_ASSIGN_OR_RAISE(const SlicePlan slice, WritingOf(plan_, {slice_.range}, writing));
@@ -65,7 +65,7 @@ class SliceAttempt {
       if (!plan_.fingerprint_sequence) now.fingerprint = 0;
       if (line.rows != now.rows || line.fingerprint != now.fingerprint) return false;
     }
-    ARROW_RETURN_NOT_OK(CheckPlanIsOpen(context_.file_io, slice_.origin.plan));
+    ARROW_RETURN_NOT_OK(table::CheckPlanIsOpen(context_.file_io, slice_.origin.plan));
     return true;
   }
 

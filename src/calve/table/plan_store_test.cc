@@ -1,4 +1,4 @@
-#include "calve/offload/plan_store.h"
+#include "calve/table/plan_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include "calve/storage/local_file_io.h"
 #include "calve/storage/testing_temp_dir.h"
 
-namespace calve::offload {
+namespace calve::table {
 namespace {
 
 using ::testing::ElementsAre;
@@ -46,7 +46,8 @@ TEST_F(PlanStoreTest, ACommittedPlanLeavesWhatItsSnapshotHolds) {
   Attempt("day=1/0-a.parquet"), Attempt("day=1/0-b.parquet"), Attempt("1-a.parquet");
   ASSERT_TRUE(MarkCommit(file_io_, plan_).ok());  // of a commit that died
   const std::string mark = MarkCommit(file_io_, plan_).ValueOrDie();
-  const EndedPlan ended = EndPlan(file_io_, plan_, data_, {"day=1/0-a.parquet", "1-a.parquet"}, mark, true).ValueOrDie();
+  const EndedPlan ended =
+      EndPlan(file_io_, plan_, data_, {"day=1/0-a.parquet", "1-a.parquet"}, mark, true).ValueOrDie();
   EXPECT_EQ(ended.deleted, 1);
   EXPECT_FALSE(ended.is_held);
   EXPECT_THAT(Left(), UnorderedElementsAre("data/1-2/day=1/0-a.parquet", "data/1-2/1-a.parquet"));
@@ -81,4 +82,4 @@ TEST_F(PlanStoreTest, WhoMarksTooLateIsTold) {
 }
 
 }  // namespace
-}  // namespace calve::offload
+}  // namespace calve::table
