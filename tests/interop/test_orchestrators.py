@@ -24,7 +24,7 @@ import prefect_flow
 from prefect.testing.utilities import prefect_test_harness
 
 prefect_flow.run_cycle.retry_delay_seconds = [0, 0]
-with prefect_test_harness():
+with prefect_test_harness(server_startup_timeout=120):
     for _ in range({times}):
         state = prefect_flow.calve_cycle(return_state=True)
         print(json.dumps([state.type.value, state.message or "", None if state.is_failed() else state.result()]), flush=True)

@@ -10,24 +10,6 @@ namespace {
 using iceberg::JsonNode;
 using iceberg::JsonWriter;
 
-void PutOrigin(const LineOrigin& origin, JsonWriter& writer) {
-  writer.Field("plan", origin.plan);
-  writer.Field("target", origin.target);
-  writer.Field("job", origin.job);
-  writer.Field("slice", origin.slice);
-}
-
-Result<LineOrigin> GetOrigin(const JsonNode& root) {
-  ARROW_RETURN_NOT_OK(root.ExpectObject());
-  LineOrigin origin;
-  ARROW_ASSIGN_OR_RAISE(origin.plan, root.GetString("plan"));
-  ARROW_ASSIGN_OR_RAISE(origin.target, root.GetString("target"));
-  ARROW_ASSIGN_OR_RAISE(origin.job, root.GetString("job"));
-  ARROW_ASSIGN_OR_RAISE(origin.slice, root.GetInt64("slice"));
-  if (origin.slice < 0) return root.Error("has a slice below 0");
-  return origin;
-}
-
 Result<double> GetSeconds(const JsonNode& root) {
   ARROW_ASSIGN_OR_RAISE(const JsonNode seconds, root.Get("seconds"));
   if (!seconds.value().is_number()) return seconds.Error("is no number");
@@ -39,7 +21,7 @@ Result<double> GetSeconds(const JsonNode& root) {
 std::string WriteSliceLine(const SliceLine& line) {
   JsonWriter writer;
   writer.BeginObject();
-  PutOrigin(line.origin, writer);
+  table::WriteSliceOrigin(line.origin, writer);
   writer.Field("of", line.of);
   writer.Field("where", line.range.where);
   writer.Key("shard");
@@ -53,7 +35,7 @@ std::string WriteSliceLine(const SliceLine& line) {
 Result<std::string> WriteWrittenLine(const WrittenLine& line, const iceberg::PartitionTypes& types) {
   JsonWriter writer;
   writer.BeginObject();
-  PutOrigin(line.origin, writer);
+  table::WriteSliceOrigin(line.origin, writer);
   writer.Field("attempt", line.attempt);
   writer.Field("rows", line.rows);
   writer.Field("fingerprint", FingerprintText(line.fingerprint));
@@ -61,8 +43,7 @@ Result<std::string> WriteWrittenLine(const WrittenLine& line, const iceberg::Par
   writer.Key("max_sequence");
   line.max_sequence ? writer.Int(*line.max_sequence) : writer.Null();
   writer.Field("bytes_read", line.bytes_read);
-  // A number with a fraction, which the writer does not have.
-  writer.Members(fmt::format("{{\"seconds\":{:.3f}}}", line.seconds));
+  table::WriteSeconds(line.seconds, writer);
   writer.Key("files");
   writer.BeginArray();
   for (const iceberg::DataFile& file : line.files) ARROW_RETURN_NOT_OK(iceberg::WriteDataFile(file, types, writer));
@@ -73,14 +54,14 @@ Result<std::string> WriteWrittenLine(const WrittenLine& line, const iceberg::Par
 
 Result<LineOrigin> ReadLineOrigin(std::string_view line) {
   ARROW_ASSIGN_OR_RAISE(const auto parsed, iceberg::ParseJson(line));
-  return GetOrigin(JsonNode(parsed));
+  return table::ReadSliceOrigin(JsonNode(parsed));
 }
 
 Result<SliceLine> ReadSliceLine(std::string_view text) {
   ARROW_ASSIGN_OR_RAISE(const auto parsed, iceberg::ParseJson(text));
   const JsonNode root(parsed);
   SliceLine line;
-  ARROW_ASSIGN_OR_RAISE(line.origin, GetOrigin(root));
+  ARROW_ASSIGN_OR_RAISE(line.origin, table::ReadSliceOrigin(root));
   ARROW_ASSIGN_OR_RAISE(line.of, root.GetInt64("of"));
   ARROW_ASSIGN_OR_RAISE(line.range.where, root.GetString("where"));
   ARROW_ASSIGN_OR_RAISE(line.range.shard, root.FindInt("shard"));
@@ -93,7 +74,7 @@ Result<WrittenLine> ReadWrittenLine(std::string_view text, const iceberg::Partit
   ARROW_ASSIGN_OR_RAISE(const auto parsed, iceberg::ParseJson(text));
   const JsonNode root(parsed);
   WrittenLine line;
-  ARROW_ASSIGN_OR_RAISE(line.origin, GetOrigin(root));
+  ARROW_ASSIGN_OR_RAISE(line.origin, table::ReadSliceOrigin(root));
   ARROW_ASSIGN_OR_RAISE(line.attempt, root.GetString("attempt"));
   ARROW_ASSIGN_OR_RAISE(line.rows, root.GetInt64("rows"));
   ARROW_ASSIGN_OR_RAISE(line.fingerprint, ReadFingerprint(root, "fingerprint"));

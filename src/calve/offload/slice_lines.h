@@ -9,19 +9,14 @@
 
 #include "calve/iceberg/data_file_json.h"
 #include "calve/offload/slice_range.h"
+#include "calve/table/sliced_job.h"
 
 namespace calve::offload {
 
 // The jobs that go by slices; a line names its own.
 inline constexpr const char* kOffloadJob = "offload";
 
-// What every line says: which plan it is of.
-struct LineOrigin {
-  std::string plan;    // the location of its file
-  std::string target;  // "ns.table"
-  std::string job = kOffloadJob;
-  int64_t slice = 0;
-};
+using LineOrigin = table::SliceOrigin;
 
 struct SliceLine {
   LineOrigin origin;

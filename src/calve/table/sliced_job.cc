@@ -22,15 +22,20 @@ void WriteSliceOrigin(const SliceOrigin& origin, JsonWriter& writer) {
   writer.Field("slice", origin.slice);
 }
 
-Result<SliceOrigin> ReadSliceOrigin(const JsonNode& line, std::string_view job) {
+Result<SliceOrigin> ReadSliceOrigin(const JsonNode& line) {
   ARROW_RETURN_NOT_OK(line.ExpectObject());
   SliceOrigin origin;
   ARROW_ASSIGN_OR_RAISE(origin.plan, line.GetString("plan"));
   ARROW_ASSIGN_OR_RAISE(origin.target, line.GetString("target"));
   ARROW_ASSIGN_OR_RAISE(origin.job, line.GetString("job"));
   ARROW_ASSIGN_OR_RAISE(origin.slice, line.GetInt64("slice"));
-  if (origin.job != job) return line.Error(fmt::format("is a line of the job '{}', not of {}", origin.job, job));
   if (origin.slice < 0) return line.Error("has a slice below 0");
+  return origin;
+}
+
+Result<SliceOrigin> ReadSliceOrigin(const JsonNode& line, std::string_view job) {
+  ARROW_ASSIGN_OR_RAISE(SliceOrigin origin, ReadSliceOrigin(line));
+  if (origin.job != job) return line.Error(fmt::format("is a line of the job '{}', not of {}", origin.job, job));
   return origin;
 }
 

@@ -23,6 +23,8 @@ struct SliceOrigin {
   int64_t slice = 0;
 };
 void WriteSliceOrigin(const SliceOrigin& origin, iceberg::JsonWriter& writer);
+// Of any job. kCorrupt with the path of the offending member.
+Result<SliceOrigin> ReadSliceOrigin(const iceberg::JsonNode& line);
 // kCorrupt where it is of another job.
 Result<SliceOrigin> ReadSliceOrigin(const iceberg::JsonNode& line, std::string_view job);
 Result<SliceOrigin> ReadSliceOrigin(std::string_view line, std::string_view job);
