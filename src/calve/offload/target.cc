@@ -244,6 +244,19 @@ Status ChangeTable(const OffloadContext& context, const OffloadRequest& request,
   return Status::OK();
 }
 
+// Some stores refuse a name as taken a moment before they show what has it.
+bool IsThereByNow(const OffloadContext& context, const catalog::TableIdent& ident) {
+  constexpr int kLooks = 10;
+  constexpr int64_t kLookEveryMs = 300;
+  for (int look = 0; look < kLooks && !context.stop.stopped(); ++look) {
+    if (look > 0 && !table::SleepFor(kLookEveryMs).ok()) return false;
+    const auto table = context.catalog.LoadTable(ident);
+    if (table.ok()) return true;
+    if (KindOf(table.status()) != ErrorKind::kNotFound) return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 Status PrepareTarget(const OffloadContext& context, const OffloadRequest& request, Target& target) {
@@ -254,7 +267,7 @@ Status PrepareTarget(const OffloadContext& context, const OffloadRequest& reques
     const ErrorKind kind = KindOf(created.status());
     // Whoever made it: what is planned upon it is planned anew.
     if (kind == ErrorKind::kAlreadyExists ||
-        (kind == ErrorKind::kUnknownOutcome && context.catalog.LoadTable(request.target).ok())) {
+        (kind == ErrorKind::kUnknownOutcome && IsThereByNow(context, request.target))) {
       return WithKind(created.status(), ErrorKind::kConflict);
     }
     if (!created.ok()) return WithContext(created.status(), fmt::format("creating {}", request.target.ToString()));
