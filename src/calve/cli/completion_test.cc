@@ -102,7 +102,7 @@ TEST_F(CompletionTest, EveryOptionIsCompletedAndInThePages) {
   EXPECT_EQ(text.size(), VisibleCommands(app_).size() + 1);
   for (const CLI::App* command : VisibleCommands(app_)) {
     const std::string& page = text.at("calve-" + command->get_name() + ".1");
-    EXPECT_THAT(text.at("calve.1"), HasSubstr("\\fBcalve " + command->get_name() + "\\fR\n"));
+    EXPECT_THAT(text.at("calve.1"), HasSubstr("\\fBcalve " + RoffText(command->get_name()) + "\\fR\n"));
     for (const CLI::Option* option : VisibleOptions(*command)) {
       for (const std::string& spelling : SpellingsOf(*option)) {
         EXPECT_THAT(page, HasSubstr("\\fB" + RoffText(spelling) + "\\fR")) << command->get_name();
