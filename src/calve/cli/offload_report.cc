@@ -2,6 +2,7 @@
 
 #include "calve/cli/json_output.h"
 #include "calve/cli/terminal.h"
+#include "calve/offload/table_lease.h"
 
 namespace calve::cli {
 namespace {
@@ -75,9 +76,9 @@ std::string InChunks(const offload::OffloadResult& r) {
 void PrintOffloadResult(const offload::OffloadResult& r, bool dry_run) {
   std::string head = fmt::format("{} -> {}: ", r.table, r.target);
   if (r.held_by) {
-    head += fmt::format(
-        "skipped, another calve works on it: process {} on {}, since {}; its lease ends at {} unless it renews it",
-        r.held_by->pid, r.held_by->host, FormatTimestamp(r.held_by->since), FormatTimestamp(r.held_by->until));
+    head += fmt::format("skipped, another calve works on it: {}, since {}; its lease ends at {} unless it renews it",
+                        offload::HolderOf(*r.held_by), FormatTimestamp(r.held_by->since),
+                        FormatTimestamp(r.held_by->until));
   } else if (r.window.empty()) {
     head += fmt::format("nothing to do, the window {} is empty", WindowText(r.window));
   } else if (dry_run) {

@@ -66,10 +66,7 @@ void AddPlanFlags(CLI::App& command, PlanFlags& flags) {
 
 Result<offload::OffloadRequest> RequestOf(const PlanFlags& flags, const OpenedTables& sides) {
   if (!sides.config) return OffloadRequestOf(flags.table);
-  if (sides.chosen.size() != 1) {
-    return MakeError(ErrorKind::kConfig, fmt::format("a plan is of one table, and {} are chosen", sides.chosen.size()),
-                     "Name it with --table.");
-  }
+  ARROW_RETURN_NOT_OK(CheckOneTable(sides));
   return cycle::RequestOf(sides.config->tables[sides.chosen.front()]);
 }
 
@@ -112,7 +109,8 @@ int RunPlan(const PlanFlags& flags, StopToken& stop) {
   Terminal terminal(TerminalOptionsOf(flags.table.output));
   const Status done = Plan(flags, stop, terminal);
   terminal.EndProgress();
-  if (!done.ok()) terminal.Error(WithContext(done, "plan " + flags.table.target_table));
+  const std::string& what = flags.choice.config.empty() ? flags.table.target_table : flags.choice.config;
+  if (!done.ok()) terminal.Error(WithContext(done, what.empty() ? "plan" : "plan " + what));
   return ExitCodeOf(done, stop);
 }
 

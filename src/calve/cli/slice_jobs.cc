@@ -23,12 +23,6 @@ Status UnknownJob(const std::string& job) {
                    "Let one version of calve plan, write and commit.");
 }
 
-Status CheckOneTable(const OpenedTables& sides) {
-  if (!sides.config || sides.chosen.size() == 1) return Status::OK();
-  return MakeError(ErrorKind::kConfig, fmt::format("a plan is of one table, and {} are chosen", sides.chosen.size()),
-                   "Name it with --table.");
-}
-
 const config::TableConfig* TableOf(const OpenedTables& sides) {
   return sides.config ? &sides.config->tables[sides.chosen.front()] : nullptr;
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "calve/cli/offload_report.h"
+#include "calve/offload/table_lease.h"
 
 namespace calve::cli {
 namespace {
@@ -62,10 +63,9 @@ Status ForEachLine(const StopToken& stop, const std::function<Status(const std::
 
 void TellPlanned(const offload::PlannedSlices& planned, const std::string& target, Terminal& terminal) {
   if (planned.held_by) {
-    return terminal.Note(fmt::format(
-        "skipped, another calve works on {}: {} on {}, since {}; its lease ends at {}", target,
-        planned.held_by->pid == 0 ? std::string("a plan made") : fmt::format("process {}", planned.held_by->pid),
-        planned.held_by->host, FormatTimestamp(planned.held_by->since), FormatTimestamp(planned.held_by->until)));
+    return terminal.Note(fmt::format("skipped, another calve works on {}: {}, since {}; its lease ends at {}", target,
+                                     offload::HolderOf(*planned.held_by), FormatTimestamp(planned.held_by->since),
+                                     FormatTimestamp(planned.held_by->until)));
   }
   if (planned.lines.empty()) {
     return terminal.Note(

@@ -67,6 +67,12 @@ Result<OpenedTables> OpenTables(const TableChoice& choice, const SourceFlags& so
   return opened;
 }
 
+Status CheckOneTable(const OpenedTables& sides) {
+  if (!sides.config || sides.chosen.size() == 1) return Status::OK();
+  return MakeError(ErrorKind::kConfig, fmt::format("a plan is of one table, and {} are chosen", sides.chosen.size()),
+                   "Name it with --table.");
+}
+
 void ExitCodes::Add(int code) {
   ++count_;
   if (code == kExitDifference) ++different_;

@@ -37,6 +37,9 @@ struct OpenedTables {
 Result<OpenedTables> OpenTables(const TableChoice& choice, const SourceFlags& source, const TargetFlags& target,
                                 bool with_source, bool read_only, const Clock& clock, StopToken& stop);
 
+// For a command that works on one: kConfig where more of the configuration are chosen.
+Status CheckOneTable(const OpenedTables& sides);
+
 // What became of several tables, as one exit code: a difference counts for more than a failure.
 class ExitCodes {
  public:

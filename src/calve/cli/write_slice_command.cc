@@ -74,6 +74,13 @@ class Plans {
   std::map<std::string, offload::OffloadPlan> plans_;
 };
 
+// Of a line that is none of calve plan's.
+template <typename T>
+Result<T> LineOfPlan(Result<T> line) {
+  if (line.ok()) return line;
+  return WithKind(line.status(), KindOf(line.status()), "Give lines as calve plan printed them.");
+}
+
 Status WriteSlices(const WriteSliceFlags& flags, StopToken& stop, Terminal& terminal) {
   offload::SliceWriteOptions options;
   ARROW_ASSIGN_OR_RAISE(options.memory_bytes, ParseBytes(flags.memory));
@@ -81,7 +88,7 @@ Status WriteSlices(const WriteSliceFlags& flags, StopToken& stop, Terminal& term
   ARROW_ASSIGN_OR_RAISE(const SliceSides sides, OpenSides(flags, stop));
   Plans plans(*sides.file_io);
   return ForEachLine(stop, [&](const std::string& text) -> Status {
-    ARROW_ASSIGN_OR_RAISE(const offload::LineOrigin origin, offload::ReadLineOrigin(text));
+    ARROW_ASSIGN_OR_RAISE(const offload::LineOrigin origin, LineOfPlan(offload::ReadLineOrigin(text)));
     if (origin.job != offload::kOffloadJob) {
       const JobSliceContext job{sides.source.get(), *sides.file_io, stop, terminal, options.memory_bytes};
       ARROW_ASSIGN_OR_RAISE(const std::string line, WriteJobSlice(job, origin.job, text));
@@ -91,7 +98,7 @@ Status WriteSlices(const WriteSliceFlags& flags, StopToken& stop, Terminal& term
     if (!sides.source) {
       return MakeError(ErrorKind::kConfig, "--source is missing", "calve write-slice --help has examples.");
     }
-    ARROW_ASSIGN_OR_RAISE(const offload::SliceLine slice, offload::ReadSliceLine(text));
+    ARROW_ASSIGN_OR_RAISE(const offload::SliceLine slice, LineOfPlan(offload::ReadSliceLine(text)));
     ARROW_ASSIGN_OR_RAISE(const offload::OffloadPlan* plan, plans.Find(slice.origin.plan));
     source::RunSource source = RunOf(*sides.source, plan->source_table, "slice", terminal);
     const offload::SliceWriteContext context{source, *sides.file_io, stop, terminal};

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "calve/cycle/table_request.h"
+#include "calve/offload/table_lease.h"
 #include "calve/source/nearest_name.h"
 
 namespace calve::cycle {
@@ -13,8 +14,7 @@ using schedule::TableOutcome;
 using schedule::TableState;
 
 std::string HeldBy(const journal::Lease& lease) {
-  return fmt::format("another calve works on it: process {} on {}, since {}", lease.pid, lease.host,
-                     FormatTimestamp(lease.since));
+  return fmt::format("another calve works on it: {}, since {}", offload::HolderOf(lease), FormatTimestamp(lease.since));
 }
 
 class Cycle : public schedule::CycleObserver {

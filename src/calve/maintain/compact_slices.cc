@@ -11,6 +11,7 @@
 #include "calve/base/random.h"
 #include "calve/maintain/work_meter.h"
 #include "calve/table/plan_store.h"
+#include "calve/table/snapshot_summary.h"
 
 namespace calve::maintain {
 namespace {
@@ -194,10 +195,7 @@ class SliceCommit {
     if (snapshot == nullptr) return;
     report.snapshot_ids = {snapshot->snapshot_id};
     const auto& summary = snapshot->summary;
-    const auto number = [&](const char* key) -> int64_t {
-      const auto found = summary.find(key);
-      return found == summary.end() ? 0 : std::atoll(std::string(found->second).c_str());
-    };
+    const auto number = [&](const char* key) { return table::SummaryCount(summary, key).value_or(0); };
     report.files_removed = number("deleted-data-files");
     report.files_added = number("added-data-files");
     report.rows = number("added-records");

@@ -11,6 +11,7 @@
 #include "calve/datafile/data_file_writer.h"
 #include "calve/fingerprint/row_hash.h"
 #include "calve/maintain/row_sort.h"
+#include "calve/table/sliced_job.h"
 
 namespace calve::maintain {
 namespace {
@@ -112,9 +113,8 @@ class GroupOutput {
     return writer_->Write(batch);
   }
   Status Open(const std::shared_ptr<arrow::Schema>& schema, int sort_order_id) {
-    datafile::WriteContext context{
-        metadata_.schema(), metadata_.spec(),
-        metadata_.Property("write.data.path", storage::JoinLocation(metadata_.location, "data")), file_prefix_};
+    datafile::WriteContext context{metadata_.schema(), metadata_.spec(), table::DataLocationOf(metadata_),
+                                   file_prefix_};
     datafile::WriterOptions base;
     base.memory_bytes = memory_bytes_ / 2;
     base.sort_order_id = sort_order_id;

@@ -74,19 +74,4 @@ Result<std::vector<TimestampMicros>> AskChunkEnds(source::Source& source, const 
   return CutChunks(spans, window.to, rows_max);
 }
 
-Result<std::vector<Window>> AskParts(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
-                                     const Window& window, int64_t rows_max,
-                                     const std::map<std::string, std::string>& settings) {
-  ARROW_ASSIGN_OR_RAISE(auto ends, AskChunkEnds(source, table, cursor, window, rows_max, settings));
-  std::vector<Window> parts;
-  std::optional<TimestampMicros> from = window.from;
-  for (const TimestampMicros end : ends) {
-    const Window part = end == window.to ? Window{from, end} : PlanWindow(from, end, 0, std::nullopt, cursor);
-    if (part.empty()) continue;  // less than the cursor can tell
-    parts.push_back(part);
-    from = part.to;
-  }
-  return parts;
-}
-
 }  // namespace calve::offload

@@ -34,10 +34,4 @@ Result<std::vector<TimestampMicros>> AskChunkEnds(source::Source& source, const 
                                                   const Cursor& cursor, const Window& window, int64_t rows_max,
                                                   const std::map<std::string, std::string>& settings);
 
-// The window in parts of at most so many rows each, in order, for queries that read it side by side. Together they are
-// the window, whatever the source has by then.
-Result<std::vector<Window>> AskParts(source::Source& source, const source::SourceTable& table, const Cursor& cursor,
-                                     const Window& window, int64_t rows_max,
-                                     const std::map<std::string, std::string>& settings);
-
 }  // namespace calve::offload

@@ -95,23 +95,5 @@ TEST(Chunk, AsksFinerOnlyWhereItHasTo) {
   EXPECT_THAT(asked[2], HasSubstr("_t.`ts` > toDateTime64('1970-01-01 01:00:59.999', 3, 'UTC')"));
 }
 
-// Parts of a column that holds whole seconds meet at whole seconds; a part without any is left out.
-TEST(Chunk, PartsJoinToTheWindow) {
-  source::TestingFakeSource source([](const std::string&) {
-    return source::TestingFakeSource::Rows{{"0", "9"}, {"3600", "9"}, {"7200", "1"}, {"36000", "9"}};
-  });
-  source::SourceTable table;
-  table.database = "db", table.name = "t";
-  const Window window{5 * kMicrosPerSecond, 11 * kChunkHour};
-  const auto parts = AskParts(source, table, Cursor{"ts", 0, false, false}, window, 10, {}).ValueOrDie();
-  ASSERT_EQ(parts.size(), 3u);
-  EXPECT_EQ(parts[0].from, window.from);
-  EXPECT_EQ(parts[0].to, kChunkHour - kMicrosPerSecond);
-  EXPECT_EQ(parts[1].from, parts[0].to);
-  EXPECT_EQ(parts[1].to, 3 * kChunkHour - kMicrosPerSecond);
-  EXPECT_EQ(parts[2].from, parts[1].to);
-  EXPECT_EQ(parts[2].to, window.to);
-}
-
 }  // namespace
 }  // namespace calve::offload

@@ -38,24 +38,22 @@ Result<std::vector<std::string>> RunWriters(const OffloadContext& context, const
 }
 
 // A plan whose slices were not written.
-void GiveUp(const OffloadContext& context, const OffloadRequest& request, const PlannedSlices& planned,
-            const Status& why) {
+void GiveUp(const OffloadContext& context, const PlannedSlices& planned, const Status& why) {
   const OffloadPlan& plan = planned.plan;
   const auto ended = table::EndPlan(context.file_io, planned.location, plan.data_location, {}, "", /*committed=*/false);
   if (!ended.ok()) context.progress.Note(fmt::format("files of the plan may be left: {}", MessageOf(ended.status())));
-  const LoggedRun run{plan.id, plan.source_table, plan.window, plan.made_at, plan.adopts_row};
   // That the journal cannot be written is told by the run that follows.
-  (void)RunLog(context.journal, context.clock, RunSubjectOf(request)).Finish(run, why, {}, std::nullopt);
+  (void)RunLog(context.journal, context.clock, RunSubjectOf(plan)).Finish(LoggedRunOf(plan), why, {}, std::nullopt);
 }
 
 }  // namespace
 
-Result<OffloadResult> DistributeWindow(const OffloadContext& context, const OffloadRequest& request,
+Result<OffloadResult> DistributeWindow(const OffloadContext& context, const OffloadRequest& request, WindowPlan window,
                                        const SliceProgress& progress) {
   PlanSlicesRequest options;
   options.lease_micros = 0;
   options.slice_rows = request.distribute->slice_rows;
-  ARROW_ASSIGN_OR_RAISE(const PlannedSlices planned, PlanSlices(context, request, options));
+  ARROW_ASSIGN_OR_RAISE(const PlannedSlices planned, PlanSlices(context, request, options, std::move(window)));
   if (planned.location.empty()) {
     OffloadResult nothing;
     nothing.window = planned.plan.window;
@@ -65,7 +63,7 @@ Result<OffloadResult> DistributeWindow(const OffloadContext& context, const Offl
                                     request.distribute->command.front()));
   auto written = RunWriters(context, *request.distribute, planned, progress);
   if (!written.ok()) {
-    GiveUp(context, request, planned, written.status());
+    GiveUp(context, planned, written.status());
     return WithContext(written.status(), "its slices were not written");
   }
   PlanCommitContext committing{context.catalog, context.file_io, context.journal, context.clock, context.progress};

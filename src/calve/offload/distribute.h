@@ -2,6 +2,7 @@
 #pragma once
 
 #include "calve/offload/offload.h"
+#include "calve/offload/window_plan.h"
 
 namespace calve::offload {
 
@@ -9,7 +10,7 @@ namespace calve::offload {
 // holds the table's lease. Nothing is left of a plan that fails: the program is ended, the files of its attempts are
 // deleted, those of writers that live on by themselves. kConflict: another calve was faster. Of the result the members
 // of the window and of the rows are set; nothing is committed where the window is empty by now.
-Result<OffloadResult> DistributeWindow(const OffloadContext& context, const OffloadRequest& request,
+Result<OffloadResult> DistributeWindow(const OffloadContext& context, const OffloadRequest& request, WindowPlan window,
                                        const SliceProgress& progress);
 
 }  // namespace calve::offload

@@ -55,26 +55,26 @@ Status ReadTarget(const JsonNode& root, OffloadPlan& plan) {
   if (plan.target.levels.size() < 2) return target.Error("is no namespace and name");
   plan.target.name = std::move(plan.target.levels.back());
   plan.target.levels.pop_back();
-  ARROW_ASSIGN_OR_RAISE(plan.table_uuid, root.GetString("table-uuid"));
-  ARROW_ASSIGN_OR_RAISE(plan.data_location, root.GetString("data-location"));
+  ARROW_ASSIGN_OR_RAISE(plan.table_uuid, root.GetString("table_uuid"));
+  ARROW_ASSIGN_OR_RAISE(plan.data_location, root.GetString("data_location"));
   ARROW_ASSIGN_OR_RAISE(const JsonNode properties, root.Get("properties"));
   ARROW_ASSIGN_OR_RAISE(plan.properties, iceberg::ReadStringMap(properties));
   ARROW_ASSIGN_OR_RAISE(const JsonNode schema, root.Get("schema"));
   ARROW_ASSIGN_OR_RAISE(plan.schema, iceberg::ReadSchema(schema));
-  ARROW_ASSIGN_OR_RAISE(const JsonNode spec, root.Get("partition-spec"));
+  ARROW_ASSIGN_OR_RAISE(const JsonNode spec, root.Get("partition_spec"));
   ARROW_ASSIGN_OR_RAISE(plan.spec, iceberg::ReadPartitionSpec(spec));
-  ARROW_ASSIGN_OR_RAISE(plan.sort_order_id, root.GetInt("sort-order-id"));
+  ARROW_ASSIGN_OR_RAISE(plan.sort_order_id, root.GetInt("sort_order_id"));
   return Status::OK();
 }
 
 Status ReadSource(const JsonNode& root, OffloadPlan& plan) {
-  ARROW_ASSIGN_OR_RAISE(plan.source_table, root.GetString("source-table"));
-  ARROW_ASSIGN_OR_RAISE(plan.journal_name, root.GetString("journal-name"));
+  ARROW_ASSIGN_OR_RAISE(plan.source_table, root.GetString("source_table"));
+  ARROW_ASSIGN_OR_RAISE(plan.journal_name, root.GetString("journal_name"));
   ARROW_ASSIGN_OR_RAISE(plan.layer, root.FindString("layer", ""));
   ARROW_ASSIGN_OR_RAISE(plan.stamp.source, root.GetString("source"));
-  ARROW_ASSIGN_OR_RAISE(plan.cursor_column, root.GetString("cursor-column"));
-  ARROW_ASSIGN_OR_RAISE(plan.sequence_column, root.GetString("sequence-column"));
-  if (const auto sequence = root.Find("fingerprint-sequence")) {
+  ARROW_ASSIGN_OR_RAISE(plan.cursor_column, root.GetString("cursor_column"));
+  ARROW_ASSIGN_OR_RAISE(plan.sequence_column, root.GetString("sequence_column"));
+  if (const auto sequence = root.Find("fingerprint_sequence")) {
     ARROW_ASSIGN_OR_RAISE(plan.fingerprint_sequence, sequence->AsString());
   }
   ARROW_ASSIGN_OR_RAISE(plan.select, GetSelect(root, "select"));
@@ -86,16 +86,16 @@ Status ReadSource(const JsonNode& root, OffloadPlan& plan) {
 }
 
 Status ReadWindow(const JsonNode& root, OffloadPlan& plan) {
-  ARROW_ASSIGN_OR_RAISE(plan.window.from, FindTime(root, "window-from"));
-  ARROW_ASSIGN_OR_RAISE(const auto to, FindTime(root, "window-to"));
-  if (!to) return root.Error("has no window-to");
+  ARROW_ASSIGN_OR_RAISE(plan.window.from, FindTime(root, "window_from"));
+  ARROW_ASSIGN_OR_RAISE(const auto to, FindTime(root, "window_to"));
+  if (!to) return root.Error("has no window_to");
   plan.window.to = *to;
   plan.stamp.window_from = plan.window.from, plan.stamp.window_to = plan.window.to;
   plan.stamp.commit_id = plan.id;
   ARROW_ASSIGN_OR_RAISE(plan.planned_from, FindTime(root, "watermark"));
-  ARROW_ASSIGN_OR_RAISE(plan.start_from, FindTime(root, "start-from"));
-  ARROW_ASSIGN_OR_RAISE(plan.adopts_row, root.GetBool("adopts-row"));
-  ARROW_ASSIGN_OR_RAISE(const auto made_at, FindTime(root, "made-at"));
+  ARROW_ASSIGN_OR_RAISE(plan.start_from, FindTime(root, "start_from"));
+  ARROW_ASSIGN_OR_RAISE(plan.adopts_row, root.GetBool("adopts_row"));
+  ARROW_ASSIGN_OR_RAISE(const auto made_at, FindTime(root, "made_at"));
   plan.made_at = made_at.value_or(0);
   return Status::OK();
 }
@@ -158,26 +158,26 @@ std::string WriteOffloadPlan(const OffloadPlan& plan) {
   writer.Field("format", kPlanFormat);
   writer.Field("job", "offload");
   writer.Field("plan", plan.id);
-  PutTime("made-at", plan.made_at, writer);
+  PutTime("made_at", plan.made_at, writer);
   writer.Key("target");
   writer.BeginArray();
   for (const std::string& level : plan.target.levels) writer.String(level);
   writer.String(plan.target.name);
   writer.EndArray();
-  writer.Field("table-uuid", plan.table_uuid);
-  writer.Field("data-location", plan.data_location);
-  writer.Field("source-table", plan.source_table);
-  writer.Field("journal-name", plan.journal_name);
+  writer.Field("table_uuid", plan.table_uuid);
+  writer.Field("data_location", plan.data_location);
+  writer.Field("source_table", plan.source_table);
+  writer.Field("journal_name", plan.journal_name);
   writer.Field("source", plan.stamp.source);
   writer.Field("layer", plan.layer);
-  PutTime("window-from", plan.window.from, writer);
-  PutTime("window-to", plan.window.to, writer);
+  PutTime("window_from", plan.window.from, writer);
+  PutTime("window_to", plan.window.to, writer);
   PutTime("watermark", plan.planned_from, writer);
-  PutTime("start-from", plan.start_from, writer);
-  writer.Field("adopts-row", plan.adopts_row);
-  writer.Field("cursor-column", plan.cursor_column);
-  writer.Field("sequence-column", plan.sequence_column);
-  writer.Key("fingerprint-sequence");
+  PutTime("start_from", plan.start_from, writer);
+  writer.Field("adopts_row", plan.adopts_row);
+  writer.Field("cursor_column", plan.cursor_column);
+  writer.Field("sequence_column", plan.sequence_column);
+  writer.Key("fingerprint_sequence");
   plan.fingerprint_sequence ? writer.String(*plan.fingerprint_sequence) : writer.Null();
   PutSelect("select", plan.select, writer);
   PutSelect("count", plan.count, writer);
@@ -187,8 +187,8 @@ std::string WriteOffloadPlan(const OffloadPlan& plan) {
   writer.Field("rows", plan.rows);
   writer.Field("fingerprint", FingerprintText(plan.fingerprint));
   writer.Field("properties", plan.properties);
-  writer.Field("sort-order-id", plan.sort_order_id);
-  writer.Key("partition-spec");
+  writer.Field("sort_order_id", plan.sort_order_id);
+  writer.Key("partition_spec");
   iceberg::WritePartitionSpec(plan.spec, writer);
   writer.Key("schema");
   iceberg::WriteSchema(plan.schema, writer);

@@ -9,17 +9,32 @@
 #include "calve/offload/commit_window.h"
 #include "calve/offload/run_log.h"
 #include "calve/offload/slice_lines.h"
+#include "calve/offload/table_lease.h"
 #include "calve/offload/window_events.h"
 #include "calve/table/snapshot_manifests.h"
+#include "calve/table/snapshot_summary.h"
 
 namespace calve::offload {
 namespace {
 
 using Steady = std::chrono::steady_clock;
 
-Status BadLines(std::string message, const std::string& remedy = "") {
-  return MakeError(ErrorKind::kFailed, std::move(message),
-                   remedy.empty() ? "Give each line that calve write-slice printed for this plan once." : remedy);
+constexpr const char* kLinesRemedy = "Give each line that calve write-slice printed for this plan once.";
+
+Status BadLines(std::string message, const char* remedy = kLinesRemedy) {
+  return MakeError(ErrorKind::kFailed, std::move(message), remedy);
+}
+
+Status Overtaken(const OffloadPlan& plan) {
+  return MakeError(ErrorKind::kConflict,
+                   fmt::format("the watermark of {} has moved since the plan was made at {}", plan.target.ToString(),
+                               FormatTimestamp(plan.made_at)),
+                   "Plan anew: another calve was faster.");
+}
+
+// Of a line that does not read, and its number.
+Status BadLine(const Status& why, size_t number) {
+  return WithContext(WithKind(why, KindOf(why), kLinesRemedy), fmt::format("line {}", number));
 }
 
 // BelowPlan's parts of the files that the snapshot added. kNotFound where it is no longer in the table's history.
@@ -58,7 +73,7 @@ class LineCheck {
     std::vector<bool> seen(planned.size());
     for (size_t i = 0; i < lines.size(); ++i) {
       auto line = ReadWrittenLine(lines[i], types);
-      if (!line.ok()) return WithContext(line.status(), fmt::format("line {}", i + 1));
+      if (!line.ok()) return BadLine(line.status(), i + 1);
       ARROW_RETURN_NOT_OK(Take(*line, planned, seen));
     }
     const auto missing = std::find(seen.begin(), seen.end(), false);
@@ -125,13 +140,11 @@ class LineCheck {
 };
 
 Result<std::vector<SliceRange>> ReadPlanned(storage::FileIO& file_io, const std::string& location) {
-  ARROW_ASSIGN_OR_RAISE(const std::string text, table::ReadPlanLines(file_io, location));
+  ARROW_ASSIGN_OR_RAISE(const auto lines, table::ReadLinesOf(file_io, location));
   std::vector<SliceRange> planned;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    ARROW_ASSIGN_OR_RAISE(SliceLine line, ReadSliceLine(std::string_view(text).substr(at, end - at)));
+  for (const std::string& text : lines) {
+    ARROW_ASSIGN_OR_RAISE(SliceLine line, ReadSliceLine(text));
     planned.push_back(std::move(line.range));
-    at = end + 1;
   }
   return planned;
 }
@@ -166,7 +179,7 @@ class PlanCommit {
     for (const std::string& line : request_.lines) {
       auto origin = ReadLineOrigin(line);
       if (!origin.ok()) {
-        if (first.ok()) first = WithContext(origin.status(), "line 1");
+        if (first.ok()) first = BadLine(origin.status(), 1);
         continue;
       }
       location_ = request_.plan.empty() ? origin->plan : request_.plan;
@@ -183,7 +196,7 @@ class PlanCommit {
     ARROW_ASSIGN_OR_RAISE(Written written, LineCheck(plan_, location_).Run(planned, request_.lines));
     ARROW_RETURN_NOT_OK(CheckFiles(written));
     wrong_lines_ = false;
-    const Status fits = CheckTarget();
+    const Status fits = CheckPlanFits(plan_, table_.metadata);
     overtaken_ = KindOf(fits) == ErrorKind::kConflict;
     ARROW_RETURN_NOT_OK(fits);
     return Commit(std::move(written));
@@ -207,24 +220,6 @@ class PlanCommit {
       }
     }
     return Status::OK();
-  }
-
-  Status CheckTarget() {
-    if (table_.metadata.table_uuid != plan_.table_uuid) {
-      return MakeError(ErrorKind::kConflict,
-                       fmt::format("{} is another table than the plan was made for", plan_.target.ToString()),
-                       "Plan anew.");
-    }
-    ARROW_ASSIGN_OR_RAISE(const auto watermark, ReadWatermark(table_.metadata));
-    const auto now = watermark ? std::optional(watermark->stamp.window_to) : std::nullopt;
-    return now == plan_.planned_from ? Status::OK() : Overtaken();
-  }
-
-  Status Overtaken() const {
-    return MakeError(ErrorKind::kConflict,
-                     fmt::format("the watermark of {} has moved since the plan was made at {}", plan_.target.ToString(),
-                                 FormatTimestamp(plan_.made_at)),
-                     "Plan anew: another calve was faster.");
   }
 
   Result<OffloadResult> Commit(Written written) {
@@ -251,7 +246,7 @@ class PlanCommit {
     if (committed->outcome == CommitOutcome::kLostRace) {
       // Where a try's outcome was unknown the manifests of that try may be in use: maintenance tells.
       overtaken_ = !committed->outcome_was_unknown;
-      return Overtaken();
+      return Overtaken(plan_);
     }
     if (committed->outcome == CommitOutcome::kRolledBack) {
       return MakeError(ErrorKind::kFailed, "the window was committed, but main was moved away from it meanwhile",
@@ -287,13 +282,9 @@ class PlanCommit {
     const auto trace = FindCommit(table_.metadata, plan_.id);
     if (trace) result.snapshot_id = trace->snapshot_id;
     if (const iceberg::Snapshot* snapshot = trace ? table_.metadata.FindSnapshot(trace->snapshot_id) : nullptr) {
-      const auto number = [&](const char* key) {
-        const auto found = snapshot->summary.find(key);
-        return found == snapshot->summary.end() ? int64_t{0} : std::atoll(std::string(found->second).c_str());
-      };
-      result.rows = number("added-records");
-      result.files = number("added-data-files");
-      result.bytes = number("added-files-size");
+      result.rows = table::SummaryCount(snapshot->summary, "added-records").value_or(0);
+      result.files = table::SummaryCount(snapshot->summary, "added-data-files").value_or(0);
+      result.bytes = table::SummaryCount(snapshot->summary, "added-files-size").value_or(0);
     }
     result.watermark = plan_.window.to;
     Note(result, fmt::format("the plan was committed before, as snapshot {}", result.snapshot_id.value_or(0)));
@@ -364,7 +355,7 @@ class PlanCommit {
     const Status told = MakeError(
         kind, fmt::format("committing to {}: {}; {}", plan_.target.ToString(), MessageOf(why), what), RemedyOf(why));
     Release();
-    (void)Log().Finish(Run_(), told, {}, std::nullopt);  // the journal is a log
+    (void)Log(told, {}, std::nullopt);  // the journal is a log
     return told;
   }
 
@@ -377,10 +368,10 @@ class PlanCommit {
     return result;
   }
 
-  RunLog Log() const {
-    return RunLog(context_.journal, context_.clock, {plan_.target.ToString(), plan_.journal_name, plan_.layer});
+  Status Log(const Result<bool>& done, const OffloadResult& result, std::optional<int64_t> max_sequence) const {
+    return RunLog(context_.journal, context_.clock, RunSubjectOf(plan_))
+        .Finish(LoggedRunOf(plan_), done, result, max_sequence);
   }
-  LoggedRun Run_() const { return {plan_.id, plan_.source_table, plan_.window, plan_.made_at, plan_.adopts_row}; }
 
   void Release() {
     if (!context_.journal) return;
@@ -390,7 +381,7 @@ class PlanCommit {
   void Close(OffloadResult& result, std::optional<int64_t> max_sequence) {
     Release();
     if (plan_.source_table.empty()) return;  // only the table tells of the plan by now
-    const Status logged = Log().Finish(Run_(), true, result, max_sequence);
+    const Status logged = Log(true, result, max_sequence);
     if (!logged.ok()) Note(result, fmt::format("the journal could not be written: {}", MessageOf(logged)));
   }
 
@@ -416,8 +407,15 @@ class PlanCommit {
 
 }  // namespace
 
-std::string LeaseName(const catalog::TableIdent& target, const catalog::Catalog& catalog) {
-  return fmt::format("{} in {}", target.ToString(), catalog.name());
+Status CheckPlanFits(const OffloadPlan& plan, const iceberg::TableMetadata& table) {
+  if (table.table_uuid != plan.table_uuid) {
+    return MakeError(ErrorKind::kConflict,
+                     fmt::format("{} is another table than the plan was made for", plan.target.ToString()),
+                     "Plan anew.");
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto watermark, ReadWatermark(table));
+  const auto now = watermark ? std::optional(watermark->stamp.window_to) : std::nullopt;
+  return now == plan.planned_from ? Status::OK() : Overtaken(plan);
 }
 
 Result<std::optional<table::EndedPlan>> EndIfCommitted(storage::FileIO& file_io, const iceberg::TableMetadata& table,

@@ -35,12 +35,12 @@ struct PlanCommitRequest {
 // (an unknown outcome, a catalog that does not answer, a missing right) they stay, and the same call goes on.
 Result<OffloadResult> CommitPlan(const PlanCommitContext& context, const PlanCommitRequest& request);
 
+// OK where the target is still the one that was planned on, and its watermark where it was; else kConflict.
+Status CheckPlanFits(const OffloadPlan& plan, const iceberg::TableMetadata& table);
+
 // Where the plan's commit is in `table`: ends the plan, with all files that are not of that snapshot. nullopt: it is
 // not in.
 Result<std::optional<table::EndedPlan>> EndIfCommitted(storage::FileIO& file_io, const iceberg::TableMetadata& table,
                                                        const OffloadPlan& plan, const std::string& location);
-
-// The name of the lease of a target.
-std::string LeaseName(const catalog::TableIdent& target, const catalog::Catalog& catalog);
 
 }  // namespace calve::offload

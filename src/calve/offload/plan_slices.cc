@@ -27,12 +27,14 @@ struct OpenPlan {
 
 class SlicePlanner {
  public:
-  SlicePlanner(const OffloadContext& context, const OffloadRequest& request, const PlanSlicesRequest& options)
+  SlicePlanner(const OffloadContext& context, const OffloadRequest& request, const PlanSlicesRequest& options,
+               std::optional<WindowPlan> window = std::nullopt)
       : source_(context.source, request.source_table, [&context](const Event& event) { context.progress.Tell(event); }),
         context_{source_,       context.catalog, context.file_io, context.journal,
                  context.clock, context.stop,    context.progress},
         request_(request),
-        options_(options) {}
+        options_(options),
+        window_(std::move(window)) {}
 
   Result<PlannedSlices> Run() {
     for (int round = 1; round <= kPlanRoundsMax; ++round) {
@@ -76,14 +78,11 @@ class SlicePlanner {
 
   // Those that are committed already are ended, and are not among them.
   Result<std::vector<OpenPlan>> OpenPlans(const catalog::LoadedTable& table) {
-    ARROW_ASSIGN_OR_RAISE(const auto locations, table::ListPlans(context_.file_io, table.metadata.location));
+    ARROW_ASSIGN_OR_RAISE(const auto jobs, table::OpenPlansOf(context_.file_io, table.metadata.location, kOffloadJob));
     std::vector<OpenPlan> open;
-    for (const std::string& location : locations) {
-      auto text = table::ReadPlan(context_.file_io, location);
-      if (KindOf(text.status()) == ErrorKind::kConflict) continue;  // it has ended meanwhile
-      ARROW_RETURN_NOT_OK(text.status());
-      auto plan = ReadOffloadPlan(*text);
-      if (!plan.ok()) continue;  // of another job, or another version's
+    for (const auto& [location, text, made_at] : jobs) {
+      auto plan = ReadOffloadPlan(text);
+      if (!plan.ok()) continue;  // another version's
       ARROW_ASSIGN_OR_RAISE(const auto ended, EndIfCommitted(context_.file_io, table.metadata, *plan, location));
       if (!ended) {
         open.push_back({location, std::move(*plan)});
@@ -106,22 +105,26 @@ class SlicePlanner {
                      ended.is_held ? "its files stay, because a commit of it was begun and has not ended"
                                    : fmt::format("its {} files were deleted", ended.deleted)));
     ReleaseOf(open.plan.id);
-    const OffloadPlan& plan = open.plan;
-    const LoggedRun run{plan.id, plan.source_table, plan.window, plan.made_at, plan.adopts_row};
-    (void)RunLog(context_.journal, context_.clock, {plan.target.ToString(), plan.journal_name, plan.layer})
-        .Finish(run, MakeError(ErrorKind::kFailed, fmt::format("the plan was given up: {}", why)), {}, std::nullopt);
+    (void)RunLog(context_.journal, context_.clock, RunSubjectOf(open.plan))
+        .Finish(LoggedRunOf(open.plan), MakeError(ErrorKind::kFailed, fmt::format("the plan was given up: {}", why)),
+                {}, std::nullopt);
     return Status::OK();
+  }
+
+  journal::Lease OwnLease(int64_t micros) const {
+    journal::Lease lease = LeaseOfThisProcess();
+    lease.table = LeaseName(request_.target, context_.catalog);
+    lease.holder = id_;
+    lease.since = context_.clock.Now();
+    lease.until = lease.since + micros;
+    return lease;
   }
 
   // Takes the lease for the plan `id_`, or for the open one that has it. Nothing: another calve is at work.
   Result<bool> TakeLease(const std::vector<OpenPlan>& open, const OpenPlan** resumed) {
     if (!context_.journal || options_.lease_micros <= 0) return true;
-    journal::Lease wanted = LeaseOfThisProcess();
-    wanted.table = LeaseName(request_.target, context_.catalog);
-    wanted.holder = id_;
     for (int attempt = 0; attempt < 2; ++attempt) {
-      wanted.since = context_.clock.Now();
-      wanted.until = wanted.since + std::min(options_.lease_micros, kPlanningMicros);
+      const journal::Lease wanted = OwnLease(std::min(options_.lease_micros, kPlanningMicros));
       auto lease = context_.journal->AcquireLease(wanted);
       if (!lease.ok()) {
         Note(fmt::format("the journal could not be asked who works here: {}", MessageOf(lease.status())));
@@ -148,12 +151,8 @@ class SlicePlanner {
   // From now on the lease is the plan's, whatever becomes of this process.
   void KeepLease() {
     if (!context_.journal || options_.lease_micros <= 0) return;
-    journal::Lease kept = LeaseOfThisProcess();
-    kept.table = LeaseName(request_.target, context_.catalog);
-    kept.holder = id_;
+    journal::Lease kept = OwnLease(options_.lease_micros);
     kept.pid = kept.process_start = 0;
-    kept.since = context_.clock.Now();
-    kept.until = kept.since + options_.lease_micros;
     const auto lease = context_.journal->AcquireLease(kept);
     if (!lease.ok()) Note(fmt::format("the journal could not be told of the plan: {}", MessageOf(lease.status())));
   }
@@ -187,28 +186,31 @@ class SlicePlanner {
     return PlanAnew();
   }
 
-  Result<bool> Fits(const catalog::LoadedTable& table, const OffloadPlan& plan) const {
-    ARROW_ASSIGN_OR_RAISE(const auto watermark, ReadWatermark(table.metadata));
-    const auto now = watermark ? std::optional(watermark->stamp.window_to) : std::nullopt;
-    return plan.table_uuid == table.metadata.table_uuid && now == plan.planned_from;
+  static Result<bool> Fits(const catalog::LoadedTable& table, const OffloadPlan& plan) {
+    const Status fits = CheckPlanFits(plan, table.metadata);
+    if (KindOf(fits) == ErrorKind::kConflict) return false;
+    ARROW_RETURN_NOT_OK(fits);
+    return true;
   }
 
   Result<Outcome> Resume(const OpenPlan& open) {
-    ARROW_ASSIGN_OR_RAISE(const std::string text, table::ReadPlanLines(context_.file_io, open.location));
-    for (size_t at = 0; at < text.size();) {
-      const size_t end = std::min(text.find('\n', at), text.size());
-      result_.lines.push_back(text.substr(at, end - at));
-      at = end + 1;
-    }
+    ARROW_ASSIGN_OR_RAISE(result_.lines, table::ReadLinesOf(context_.file_io, open.location));
     result_.location = open.location;
     result_.plan = open.plan;
     result_.resumed = true;
     return Outcome::kPlanned;
   }
 
-  Result<Outcome> PlanAnew() {
+  // As the caller planned it, the first time.
+  Result<WindowPlan> PlanWindow() {
+    if (window_) return *std::exchange(window_, std::nullopt);
     ARROW_ASSIGN_OR_RAISE(WindowPlan plan, PlanOffload(context_, request_, [this](std::string text) { Note(text); }));
     for (const std::string& note : plan.target.notes) Note(note);
+    return plan;
+  }
+
+  Result<Outcome> PlanAnew() {
+    ARROW_ASSIGN_OR_RAISE(WindowPlan plan, PlanWindow());
     result_.plan.window = plan.window;
     if (plan.identity.key_spans_time) {
       return MakeError(ErrorKind::kUnsupported,
@@ -234,8 +236,8 @@ class SlicePlanner {
     }
     ARROW_RETURN_NOT_OK(table::StorePlan(context_.file_io, result_.location, WriteOffloadPlan(result_.plan), text));
     KeepLease();
-    const LoggedRun run{id_, plan.table.FullName(), plan.window, result_.plan.made_at, plan.adopts_row};
-    const Status logged = RunLog(context_.journal, context_.clock, RunSubjectOf(request_)).Start(run);
+    const Status logged =
+        RunLog(context_.journal, context_.clock, RunSubjectOf(request_)).Start(LoggedRunOf(result_.plan));
     if (!logged.ok()) Note(fmt::format("the journal could not be written: {}", MessageOf(logged)));
     return Outcome::kPlanned;
   }
@@ -260,6 +262,7 @@ class SlicePlanner {
   const OffloadContext context_;  // the caller's, with this source
   const OffloadRequest& request_;
   const PlanSlicesRequest& options_;
+  std::optional<WindowPlan> window_;
   std::string id_;
   PlannedSlices result_;
 };
@@ -267,8 +270,8 @@ class SlicePlanner {
 }  // namespace
 
 Result<PlannedSlices> PlanSlices(const OffloadContext& context, const OffloadRequest& request,
-                                 const PlanSlicesRequest& options) {
-  return SlicePlanner(context, request, options).Run();
+                                 const PlanSlicesRequest& options, std::optional<WindowPlan> window) {
+  return SlicePlanner(context, request, options, std::move(window)).Run();
 }
 
 Result<int64_t> AbandonPlans(const OffloadContext& context, const OffloadRequest& request) {

@@ -8,6 +8,7 @@
 
 #include "calve/offload/offload.h"
 #include "calve/offload/offload_plan.h"
+#include "calve/offload/window_plan.h"
 
 namespace calve::offload {
 
@@ -31,9 +32,9 @@ struct PlannedSlices {
 // Freezes the window, makes or changes the target as it needs, and writes the plan down. The table's lease (its holder
 // is the plan) is kept beyond the end of this process. Plans of the target that are open and stale, committed or
 // nobody's are ended first, with their files. Errors as OffloadTable's; kUnsupported where the rows of the window
-// replace others at other times.
+// replace others at other times. `window`, where given, is what PlanOffload said a moment ago: it is not asked again.
 Result<PlannedSlices> PlanSlices(const OffloadContext& context, const OffloadRequest& request,
-                                 const PlanSlicesRequest& options);
+                                 const PlanSlicesRequest& options, std::optional<WindowPlan> window = std::nullopt);
 
 // Gives all open plans of the target up, with their files. How many.
 Result<int64_t> AbandonPlans(const OffloadContext& context, const OffloadRequest& request);

@@ -12,19 +12,17 @@ namespace {
 Status TakeLease(const VerifyContext& context, const VerifyRequest& request, int64_t lease_micros,
                  std::optional<TableLease>& lease, std::vector<std::string>& notes) {
   if (!context.journal || lease_micros <= 0) return Status::OK();
-  lease.emplace(*context.journal, context.clock,
-                fmt::format("{} in {}", request.target.ToString(), context.catalog.name()), lease_micros);
+  lease.emplace(*context.journal, context.clock, LeaseName(request.target, context.catalog), lease_micros);
   auto other = lease->Acquire();
   if (!other.ok()) {
     notes.push_back(fmt::format("the journal could not be asked who works here: {}", MessageOf(other.status())));
     return Status::OK();
   }
   if (!*other) return Status::OK();
-  return MakeError(
-      ErrorKind::kFailed,
-      fmt::format("another calve works on {} (process {} on {}), until {} at the latest", request.target.ToString(),
-                  (*other)->pid, (*other)->host, FormatTimestamp((*other)->until)),
-      "Run again when it is done.");
+  return MakeError(ErrorKind::kFailed,
+                   fmt::format("another calve works on {} ({}), until {} at the latest", request.target.ToString(),
+                               HolderOf(**other), FormatTimestamp((*other)->until)),
+                   "Run again when it is done.");
 }
 
 bool CanBeMended(const BucketResult& bucket) {

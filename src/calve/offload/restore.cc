@@ -229,8 +229,8 @@ class Restore {
 
 Status HeldBy(const journal::Lease& lease, const std::string& into) {
   return MakeError(ErrorKind::kConflict,
-                   fmt::format("another restore into {} is at work (process {} on {}, since {})", into, lease.pid,
-                               lease.host, FormatTimestamp(lease.since)),
+                   fmt::format("another restore into {} is at work ({}, since {})", into, HolderOf(lease),
+                               FormatTimestamp(lease.since)),
                    "Two at once would both insert what is missing: wait for it.");
 }
 

@@ -62,8 +62,8 @@ class Retire {
     result_.table = request_.source_table;
     result_.target = request_.target.ToString();
     if (!context_.journal || request_.dry_run || request_.lease_micros <= 0) return false;
-    std::string table = fmt::format("{} in {}", request_.target.ToString(), context_.catalog.name());
-    lease.emplace(*context_.journal, context_.clock, std::move(table), request_.lease_micros);
+    lease.emplace(*context_.journal, context_.clock, LeaseName(request_.target, context_.catalog),
+                  request_.lease_micros);
     auto other = lease->Acquire();
     if (!other.ok()) Note(fmt::format("the journal could not be asked who works here: {}", MessageOf(other.status())));
     if (!other.ok() || !*other) return false;

@@ -10,6 +10,7 @@
 #include "calve/offload/bucket_row_hasher.h"
 #include "calve/offload/hot_rows.h"
 #include "calve/offload/source_select.h"
+#include "calve/table/sliced_job.h"
 
 namespace calve::offload {
 namespace {
@@ -51,9 +52,7 @@ RowReplacement::~RowReplacement() {
 Result<std::unique_ptr<datafile::DataFileWriter>> RowReplacement::NewWriter(
     const std::shared_ptr<arrow::Schema>& schema, const char* part) {
   const iceberg::TableMetadata& metadata = plan_.target;
-  datafile::WriteContext write{metadata.schema(), metadata.spec(),
-                               metadata.Property("write.data.path", storage::JoinLocation(metadata.location, "data")),
-                               commit_id_ + part};
+  datafile::WriteContext write{metadata.schema(), metadata.spec(), table::DataLocationOf(metadata), commit_id_ + part};
   datafile::WriterOptions base;
   base.memory_bytes = request_.memory_bytes / 4;
   ARROW_ASSIGN_OR_RAISE(auto options, datafile::WriterOptionsFromProperties(metadata.properties, base));

@@ -17,6 +17,12 @@ RunSubject RunSubjectOf(const OffloadRequest& request) {
           request.query.empty() ? source::BareTableName(request.source_table) : request.source_table, request.layer};
 }
 
+RunSubject RunSubjectOf(const OffloadPlan& plan) { return {plan.target.ToString(), plan.journal_name, plan.layer}; }
+
+LoggedRun LoggedRunOf(const OffloadPlan& plan) {
+  return {plan.id, plan.source_table, plan.window, plan.made_at, plan.adopts_row};
+}
+
 Status RunLog::Start(const LoggedRun& run) {
   if (!journal_) return Status::OK();
   ARROW_RETURN_NOT_OK(journal_->StartRun(RecordOf(run, "running")));

@@ -8,6 +8,7 @@
 #include "calve/base/time.h"
 #include "calve/journal/journal.h"
 #include "calve/offload/offload.h"
+#include "calve/offload/offload_plan.h"
 #include "calve/offload/watermark.h"
 #include "calve/offload/window.h"
 #include "calve/source/introspection.h"
@@ -30,6 +31,9 @@ struct RunSubject {
   std::string layer;
 };
 RunSubject RunSubjectOf(const OffloadRequest& request);
+RunSubject RunSubjectOf(const OffloadPlan& plan);
+// From when the plan was made on.
+LoggedRun LoggedRunOf(const OffloadPlan& plan);
 
 // `journal` and `clock` must outlive it. Without a journal nothing happens. An error is that of the journal.
 class RunLog {

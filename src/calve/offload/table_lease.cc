@@ -38,6 +38,15 @@ int64_t ProcessStart(int64_t pid) {
 
 }  // namespace
 
+std::string LeaseName(const catalog::TableIdent& target, const catalog::Catalog& catalog) {
+  return fmt::format("{} in {}", target.ToString(), catalog.name());
+}
+
+std::string HolderOf(const journal::Lease& lease) {
+  return lease.pid == 0 ? fmt::format("a plan made on {}", lease.host)
+                        : fmt::format("process {} on {}", lease.pid, lease.host);
+}
+
 journal::Lease LeaseOfThisProcess() {
   journal::Lease lease;
   lease.host = HostName();

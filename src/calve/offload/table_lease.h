@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "calve/catalog/catalog.h"
 #include "calve/journal/journal.h"
 
 namespace calve::offload {
@@ -41,8 +42,14 @@ class TableLease {
   std::thread renewing_;
 };
 
+// What the lease of a target is called.
+std::string LeaseName(const catalog::TableIdent& target, const catalog::Catalog& catalog);
+
 // Of this process, without table, holder and times.
 journal::Lease LeaseOfThisProcess();
+
+// Who has it, for people: "process 7 on host", or "a plan made on host", which is no process's (plan_slices.h).
+std::string HolderOf(const journal::Lease& lease);
 
 // Whether the process that took it is certainly gone.
 bool HolderIsGone(const journal::Lease& lease);

@@ -79,8 +79,8 @@ class Offload {
   // Takes the table's lease. True: another calve has it, and there is nothing to do.
   bool Begin(std::optional<TableLease>& lease) {
     if (!context_.journal || request_.dry_run || request_.lease_micros <= 0) return false;
-    std::string table = fmt::format("{} in {}", request_.target.ToString(), context_.catalog.name());
-    lease.emplace(*context_.journal, context_.clock, std::move(table), request_.lease_micros);
+    lease.emplace(*context_.journal, context_.clock, LeaseName(request_.target, context_.catalog),
+                  request_.lease_micros);
     auto other = lease->Acquire();
     // Correctness does not depend on it: without a journal that works there is only more to do twice.
     if (!other.ok()) Note(fmt::format("the journal could not be asked who works here: {}", MessageOf(other.status())));
@@ -124,7 +124,7 @@ class Offload {
     result_.rows_null_cursor = plan.rows_null_cursor, result_.rows_future_cursor = plan.rows_future_cursor;
     late_ = std::move(plan.late);
     const bool distributed = IsDistributed(plan);
-    if (distributed && !request_.dry_run) return Distribute(began);
+    if (distributed && !request_.dry_run) return Distribute(std::move(plan), began);
     if (!distributed) ARROW_RETURN_NOT_OK(CutWindow(plan));
     ARROW_RETURN_NOT_OK(SplitForReaders(plan));
     result_.queries = SelectTexts(plan);
@@ -161,10 +161,10 @@ class Offload {
     return true;
   }
 
-  // One window, planned again with its slices. False: it was lost to another writer.
-  Result<bool> Distribute(Steady::time_point began) {
+  // One window. False: it was lost to another writer.
+  Result<bool> Distribute(WindowPlan plan, Steady::time_point began) {
     source_.SetPurpose("slices");
-    auto done = DistributeWindow(context_, request_,
+    auto done = DistributeWindow(context_, request_, std::move(plan),
                                  [&](int64_t rows, int64_t in, int64_t out) { Tell("reading", rows, in, out); });
     if (KindOf(done.status()) == ErrorKind::kConflict) return false;
     ARROW_RETURN_NOT_OK(done.status());

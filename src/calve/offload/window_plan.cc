@@ -11,6 +11,7 @@
 #include "calve/offload/slice_fingerprint.h"
 #include "calve/offload/source_select.h"
 #include "calve/source/cluster_query.h"
+#include "calve/table/sliced_job.h"
 
 namespace calve::offload {
 namespace {
@@ -271,7 +272,7 @@ OffloadPlan FreezePlan(const OffloadRequest& request, const WindowPlan& plan, co
   frozen.id = commit_id;
   frozen.target = request.target;
   frozen.table_uuid = metadata.table_uuid;
-  frozen.data_location = metadata.Property("write.data.path", storage::JoinLocation(metadata.location, "data"));
+  frozen.data_location = table::DataLocationOf(metadata);
   frozen.source_table = plan.table.FullName();
   frozen.layer = request.layer;
   frozen.journal_name = RunSubjectOf(request).table_name;

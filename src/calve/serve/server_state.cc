@@ -1,11 +1,11 @@
 #include "calve/serve/server_state.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "calve/offload/watermark.h"
 #include "calve/schedule/table_graph.h"
 #include "calve/serve/offload_metrics.h"
+#include "calve/table/snapshot_summary.h"
 
 namespace calve::serve {
 namespace {
@@ -15,14 +15,6 @@ using schedule::TableState;
 std::string TextOf(const iceberg::StringMap& summary, const char* key) {
   const auto found = summary.find(key);
   return found == summary.end() ? std::string() : std::string(found->second);
-}
-
-std::optional<int64_t> NumberOf(const iceberg::StringMap& summary, const char* key) {
-  const std::string text = TextOf(summary, key);
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 // Behind all that it comes after.
@@ -65,9 +57,9 @@ TableFacts FactsOf(const iceberg::TableMetadata& metadata) {
   const auto watermark = offload::ReadWatermark(metadata);
   if (watermark.ok() && *watermark) facts.watermark = (*watermark)->stamp.window_to;
   if (const iceberg::Snapshot* tip = metadata.CurrentSnapshot()) {
-    facts.rows = NumberOf(tip->summary, "total-records");
-    facts.files = NumberOf(tip->summary, "total-data-files");
-    facts.bytes = NumberOf(tip->summary, "total-files-size");
+    facts.rows = table::SummaryCount(tip->summary, "total-records");
+    facts.files = table::SummaryCount(tip->summary, "total-data-files");
+    facts.bytes = table::SummaryCount(tip->summary, "total-files-size");
   }
   facts.snapshot_count = static_cast<int64_t>(metadata.snapshots.size());
   std::vector<const iceberg::Snapshot*> newest;
@@ -82,10 +74,10 @@ TableFacts FactsOf(const iceberg::TableMetadata& metadata) {
     fact.kind = TextOf(snapshot->summary, "calve.kind");
     fact.window_from = TextOf(snapshot->summary, "calve.window-from");
     fact.window_to = TextOf(snapshot->summary, "calve.window-to");
-    fact.rows = NumberOf(snapshot->summary, "added-records");
-    fact.files = NumberOf(snapshot->summary, "added-data-files");
-    fact.bytes = NumberOf(snapshot->summary, "added-files-size");
-    fact.total_rows = NumberOf(snapshot->summary, "total-records");
+    fact.rows = table::SummaryCount(snapshot->summary, "added-records");
+    fact.files = table::SummaryCount(snapshot->summary, "added-data-files");
+    fact.bytes = table::SummaryCount(snapshot->summary, "added-files-size");
+    fact.total_rows = table::SummaryCount(snapshot->summary, "total-records");
     facts.snapshots.push_back(std::move(fact));
   }
   return facts;

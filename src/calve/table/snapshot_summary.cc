@@ -11,9 +11,7 @@ using iceberg::DataFile;
 using iceberg::ManifestContent;
 using iceberg::ManifestFile;
 
-namespace {
-
-std::optional<int64_t> CountIn(const iceberg::StringMap& summary, const char* key) {
+std::optional<int64_t> SummaryCount(const iceberg::StringMap& summary, const char* key) {
   const auto found = summary.find(key);
   if (found == summary.end()) return std::nullopt;
   int64_t value = 0;
@@ -22,6 +20,8 @@ std::optional<int64_t> CountIn(const iceberg::StringMap& summary, const char* ke
   if (parsed.ec != std::errc() || parsed.ptr != end || value < 0) return std::nullopt;
   return value;
 }
+
+namespace {
 
 // What manifests tell about a snapshot without being read: live files of either content and rows.
 struct LiveCounts {
@@ -101,7 +101,7 @@ std::map<std::string, std::string> SnapshotSummary(const std::map<std::string, s
   const auto total = [&](const char* key, int64_t net, std::optional<int64_t> from_manifests) {
     std::optional<int64_t> before = 0;
     if (parent != nullptr) {
-      before = CountIn(parent->summary, key);
+      before = SummaryCount(parent->summary, key);
       if (!before) before = from_manifests;
     }
     summary.erase(key);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -19,5 +20,8 @@ std::map<std::string, std::string> SnapshotSummary(const std::map<std::string, s
                                                    std::span<const iceberg::DataFile> removed,
                                                    const iceberg::TableMetadata& base, const iceberg::Snapshot* parent,
                                                    std::span<const iceberg::ManifestFile> parent_manifests);
+
+// Of a key whose value is a count; nullopt where it is not there, or is none.
+std::optional<int64_t> SummaryCount(const iceberg::StringMap& summary, const char* key);
 
 }  // namespace calve::table
