@@ -153,6 +153,13 @@ def with_other_fingerprint(lines):
     return [changed(lines[0], fingerprint="0123456789abcdef"), *lines[1:]]
 
 
+def with_fewer_rows_throughout(lines):
+    first = json.loads(lines[0])
+    first["rows"] -= 1
+    first["files"][0]["record-count"] -= 1
+    return [json.dumps(first), *lines[1:]]
+
+
 def with_a_file_of_another(lines):
     first = json.loads(lines[0])
     first["files"] = json.loads(lines[1])["files"]
@@ -168,6 +175,7 @@ def with_a_foreign_file(lines):
 @pytest.mark.parametrize("change, words", [
     (lost, "1 of the plan's 8 slices are missing, the first of them slice 0"), (doubled, "slice 2 is there twice"), (garbled, "line 1"),
     (of_another_plan, "is of another plan"), (with_other_rows, "its files hold"), (with_other_fingerprint, "were planned"),
+    (with_fewer_rows_throughout, "were planned"),
     (with_a_file_of_another, "line|rows|fingerprint"), (with_a_foreign_file, "none of the plan's")], ids=lambda value: getattr(value, "__name__", ""))
 def test_wrong_lines(cold, hot, slices, change, words):
     written = slices.write(slices.plan(*UNTIL, *SLICES))

@@ -91,7 +91,7 @@ class HadoopBesideJava : public ::testing::Test {
     }
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   storage::LocalFileIO local_;
   Interloper between_{local_};
   SystemClock clock_;

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/storage/local_file_io.h"
 #include "calve/storage/testing_memory_file_io.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::catalog {
 namespace {
@@ -67,7 +67,7 @@ TEST_F(MetadataCacheTest, TheSameBytesAreParsedOnce) {
 
 // Which are hashed piece by piece before they are read as a whole.
 TEST_F(MetadataCacheTest, LocalFilesAreParsedOnceAsWell) {
-  storage::TempDir dir;
+  TempDir dir;
   storage::LocalFileIO local;
   MetadataCache cache(local);
   const std::string location = dir.path() + "/v1.json";

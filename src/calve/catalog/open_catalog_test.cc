@@ -19,7 +19,7 @@ class OpenCatalogTest : public ::testing::Test {
     return Open(catalog, warehouse).status();
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   storage::LocalFileIO file_io_;
   SystemClock clock_;
 };

@@ -53,7 +53,7 @@ TEST(HadoopCatalogOnObjects, AStoreWithoutConditionsIsRefused) {
   EXPECT_EQ(KindOf(refused), ErrorKind::kUnsupported) << refused.ToString();
   EXPECT_NE(MessageOf(refused).find("If-None-Match"), std::string::npos);
   EXPECT_TRUE(store->objects().empty());
-  storage::TempDir folder;
+  TempDir folder;
   auto sql = OpenCatalog({"sqlite:///" + folder.path() + "/c.db", "s3://bucket/cold", ""}, files, clock).ValueOrDie();
   EXPECT_TRUE(sql->CreateTable({{"cold"}, "trades"}, TradesRequest()).ok());
   EXPECT_EQ(KindOf(hadoop->LoadTable({{"cold"}, "nothing"}).status()), ErrorKind::kNotFound);

@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 struct SqlitePlace : CatalogPlace {
-  storage::TempDir db_dir;  // apart from the files, which tests count
+  TempDir db_dir;  // apart from the files, which tests count
   std::string db() const { return db_dir.path() + "/made/catalog.db"; }
   std::string warehouse() const { return "file://" + dir.path() + "/warehouse"; }
   std::unique_ptr<Catalog> Open() override {

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/catalog/catalog.h"
 #include "calve/storage/fault_injection.h"
 #include "calve/storage/local_file_io.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::catalog {
 
@@ -49,7 +49,7 @@ struct CatalogPlace {
   virtual std::unique_ptr<Catalog> Open() = 0;
   virtual ServerQuirks quirks() const { return {}; }
 
-  storage::TempDir dir;
+  TempDir dir;
   ShiftedClock clock;
   const std::unique_ptr<storage::FileIO> store;
   storage::FileIO& local = *store;  // without faults

@@ -28,7 +28,7 @@ struct RestPlace : CatalogPlace {
   }
   std::unique_ptr<Catalog> Open() override { return OpenRest(); }
 
-  storage::TempDir db_dir;  // apart from the files, which tests count
+  TempDir db_dir;  // apart from the files, which tests count
   StopToken stop;
   RestOptions options;
   std::string warehouse;

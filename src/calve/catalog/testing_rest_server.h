@@ -8,9 +8,9 @@
 #include <memory>
 #include <string>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/http/testing_server_process.h"
 #include "calve/storage/testing_s3_server.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::catalog {
 
@@ -120,7 +120,7 @@ class RestServer {
     return server;
   }
 
-  storage::TempDir folder_;
+  TempDir folder_;
   std::string url_, warehouse_;
   std::unique_ptr<http::ServerProcess> process_;
 };

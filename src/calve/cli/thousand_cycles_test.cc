@@ -139,7 +139,7 @@ class MaintainedCycles : public testing::TestWithParam<CatalogKind> {
     EXPECT_GE(partitions_, cycles / kCyclesADay);
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   offload::OffloadPlace place_;
   StopToken stop_;
   std::mt19937_64 random_{7};

@@ -119,7 +119,7 @@ class AtomicCycleTest : public ::testing::Test {
     return journal->ReadWatermark("trades").ValueOrDie();
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   OffloadPlace place_;
   config::Config config_;
   StopToken stop_;

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/datafile/data_file_writer.h"
 #include "calve/datafile/testing_batches.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::datafile {
 
@@ -59,7 +59,7 @@ class DataFilesTest : public testing::Test {
     return files;
   }
 
-  storage::TempDir folder_;
+  TempDir folder_;
   std::unique_ptr<storage::FileIO> file_io_;
 };
 

@@ -8,9 +8,9 @@
 #include <fstream>
 #include <iterator>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/journal/testing_journal_conformance.h"
 #include "calve/sqlite/sqlite_uri.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::journal {
 namespace {
@@ -22,7 +22,7 @@ constexpr TimestampMicros kSqliteNow = 1'723'161'600'000'000;
 
 // A journal in a folder that is still to be made, removed at the end of the program.
 fs::path NextPath() {
-  static storage::TempDir dir;
+  static TempDir dir;
   static int count = 0;
   return fs::path(dir.path()) / std::to_string(count++) / "made" / "journal.db";
 }

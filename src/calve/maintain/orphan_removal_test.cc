@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "calve/storage/testing_temp_dir.h"
+#include "calve/base/testing_temp_dir.h"
 #include "calve/table/snapshot_producer.h"
 
 namespace calve::maintain {
@@ -68,7 +68,7 @@ class OrphanRemovalTest : public testing::Test {
     return RemoveOrphans(*catalog_, *file_io_, clock_, stop_, {ident_, Warehouse(), 3 * kDay, dry_run});
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   SystemClock clock_;
   StopToken stop_;
   std::unique_ptr<storage::FileIO> file_io_;

@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/catalog/testing_fault_catalog.h"
 #include "calve/catalog/testing_interloper.h"
 #include "calve/maintain/orphan_removal.h"
 #include "calve/storage/fault_injection.h"
-#include "calve/storage/testing_temp_dir.h"
 #include "calve/table/scan.h"
 #include "calve/table/snapshot_manifests.h"
 #include "calve/table/snapshot_producer.h"
@@ -109,7 +109,7 @@ struct MaintainedTable {
     return names;
   }
 
-  storage::TempDir dir;
+  TempDir dir;
   SystemClock clock;
   StopToken stop;
   std::unique_ptr<storage::FileIO> file_io = storage::OpenFileIO(Warehouse()).ValueOrDie();

@@ -2,14 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "calve/http/testing_http_server.h"
 #include "calve/objectstore/aws_profile.h"
+#include "calve/objectstore/testing_text_files.h"
 
 namespace calve::objectstore {
 namespace {
@@ -33,19 +31,7 @@ class TestClock : public Clock {
 
 class AwsCredentialsTest : public ::testing::Test {
  protected:
-  AwsCredentialsTest() {
-    char pattern[] = "/tmp/calve-aws-XXXXXX";
-    folder_ = mkdtemp(pattern);
-    variables_ = {{"HOME", folder_}, {"AWS_EC2_METADATA_DISABLED", "true"}};
-  }
-  ~AwsCredentialsTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string File(const std::string& name, const std::string& text) {
-    const std::filesystem::path path = std::filesystem::path(folder_) / name;
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path) << text;
-    return path.string();
-  }
+  std::string File(const std::string& name, const std::string& text) { return files_.Write(name, text); }
   Environment TheEnvironment() {
     return [this](const std::string& name) { return variables_[name]; };
   }
@@ -59,8 +45,8 @@ class AwsCredentialsTest : public ::testing::Test {
     return credentials.ok() ? credentials->keys.access_key_id : credentials.status().ToString();
   }
 
-  std::string folder_;
-  std::map<std::string, std::string> variables_;
+  TextFiles files_;
+  std::map<std::string, std::string> variables_{{"HOME", files_.folder()}, {"AWS_EC2_METADATA_DISABLED", "true"}};
   StoreOptions options_;
   StopToken stop_;
   TestClock clock_;
@@ -181,7 +167,7 @@ TEST_F(AwsCredentialsTest, ARefusalNamesTheServiceAndNoSecret) {
   EXPECT_EQ(KindOf(status), ErrorKind::kConfig);
   EXPECT_THAT(MessageOf(status), HasSubstr("AccessDenied: not for you"));
   EXPECT_THAT(status.ToString(), Not(HasSubstr("a-secret-web-token")));
-  variables_["AWS_WEB_IDENTITY_TOKEN_FILE"] = folder_ + "/nothing";
+  variables_["AWS_WEB_IDENTITY_TOKEN_FILE"] = files_.folder() + "/nothing";
   EXPECT_THAT(Id(), HasSubstr("cannot be read"));
 }
 

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/catalog/testing_fault_catalog.h"
 #include "calve/offload/testing_tables.h"
-#include "calve/storage/testing_temp_dir.h"
 #include "calve/table/snapshot_producer.h"
 
 namespace calve::offload {
@@ -81,7 +81,7 @@ class CommitWindowTest : public testing::Test {
   }
   size_t MetadataFiles() { return file_io_->List(table_.metadata.location + "/metadata")->size(); }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   SystemClock clock_;
   std::unique_ptr<storage::FileIO> file_io_;
   std::unique_ptr<catalog::Catalog> hadoop_;

@@ -329,7 +329,7 @@ class CrashMatrix : public ::testing::TestWithParam<MatrixCase> {
     return faults.HitCount() > 0 ? std::optional(hit) : std::nullopt;
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   OffloadPlace place_;
   std::optional<TimestampMicros> watermark_before_;
   std::vector<ColdRow> before_;

@@ -33,7 +33,7 @@ class OffloadCycle : public ::testing::TestWithParam<CatalogKind> {
     ASSERT_TRUE(place_.OpenCatalog()->CommitTable(place_.request.target, {}, updates).ok());
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   OffloadPlace place_;
   int64_t last_ = 0;
 };
@@ -41,7 +41,7 @@ class OffloadCycle : public ::testing::TestWithParam<CatalogKind> {
 TEST_P(OffloadCycle, ATableThatWasMadeWithoutAnAnswerIsPlannedUpon) {
   const std::string call = "create-table " + place_.request.target.ToString();
   for (int skip = 0; skip < 10; ++skip) {
-    storage::TempDir dir;
+    TempDir dir;
     OffloadPlace place(GetParam(), dir.path());
     place.request.lease_micros = 0;
     place.source.Insert({kNoon, 1, "a"});

@@ -42,7 +42,7 @@ class RetiredMark : public ::testing::TestWithParam<CatalogKind> {
     ASSERT_TRUE(place_.OpenCatalog()->CommitTable(place_.request.target, {}, updates).ok());
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   OffloadPlace place_;
   int64_t last_ = 0, snapshot_ = 0;
   int commits_ = 0;

@@ -5,8 +5,8 @@
 
 #include <thread>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/storage/testing_child_process.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::offload {
 namespace {
@@ -27,7 +27,7 @@ class TableLeaseTest : public ::testing::Test {
     return std::nullopt;
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   SystemClock clock_;
   std::unique_ptr<journal::Journal> journal_ = Open();
 };

@@ -57,7 +57,7 @@ class ModelWorld {
   void Cycle();
   void ExpectFilesThere();
 
-  storage::TempDir dir_;
+  TempDir dir_;
   OffloadPlace place_;
   uint64_t calls_of_a_cycle_ = 70;  // about; of which one goes wrong
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/catalog/rest_options.h"
 #include "calve/catalog/testing_fake_rest_server.h"
 #include "calve/catalog/testing_fault_catalog.h"
@@ -18,7 +19,6 @@
 #include "calve/offload/testing_rows_source.h"
 #include "calve/storage/fault_injection.h"
 #include "calve/storage/local_file_io.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::offload {
 

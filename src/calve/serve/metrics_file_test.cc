@@ -8,7 +8,7 @@
 #include <sstream>
 #include <thread>
 
-#include "calve/storage/testing_temp_dir.h"
+#include "calve/base/testing_temp_dir.h"
 
 namespace calve::serve {
 namespace {
@@ -29,7 +29,7 @@ std::string ContentOf(const std::string& path) {
 }
 
 TEST(MetricsFile, CountsOnFromRunToRun) {
-  const storage::TempDir folder;
+  const TempDir folder;
   const std::string path = folder.path() + "/calve.prom";
   ASSERT_TRUE(UpdateMetricsFile(path, Counted).ok());
   EXPECT_EQ(ContentOf(path), "# HELP n_total N.\n# TYPE n_total counter\nn_total 1\n");
@@ -39,7 +39,7 @@ TEST(MetricsFile, CountsOnFromRunToRun) {
 }
 
 TEST(MetricsFile, LosesNoCountOfThoseThatEndAtOnce) {
-  const storage::TempDir folder;
+  const TempDir folder;
   const std::string path = folder.path() + "/calve.prom";
   {
     std::vector<std::jthread> runs;
@@ -53,7 +53,7 @@ TEST(MetricsFile, LosesNoCountOfThoseThatEndAtOnce) {
 }
 
 TEST(MetricsFile, LeavesOtherFilesAlone) {
-  const storage::TempDir folder;
+  const TempDir folder;
   const std::string path = folder.path() + "/other";
   std::ofstream(path) << "root:x:0:0\n";
   const Status refused = UpdateMetricsFile(path, Counted);
@@ -63,7 +63,7 @@ TEST(MetricsFile, LeavesOtherFilesAlone) {
 }
 
 TEST(MetricsFile, TakesWhatADeadProcessLeftAway) {
-  const storage::TempDir folder;
+  const TempDir folder;
   const std::string path = folder.path() + "/calve.prom";
   std::ofstream(path + ".tmp") << "half of";
   ASSERT_TRUE(UpdateMetricsFile(path, Counted).ok());
@@ -71,7 +71,7 @@ TEST(MetricsFile, TakesWhatADeadProcessLeftAway) {
 }
 
 TEST(MetricsFile, SaysThatItsFolderIsMissing) {
-  const storage::TempDir folder;
+  const TempDir folder;
   EXPECT_TRUE(ReadMetricsFile(folder.path() + "/none.prom")->empty());
   const Status missing = UpdateMetricsFile(folder.path() + "/none/calve.prom", Counted);
   EXPECT_EQ(KindOf(missing), ErrorKind::kFailed);

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/storage/local_file_io.h"
 #include "calve/storage/testing_child_process.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::storage {
 namespace {

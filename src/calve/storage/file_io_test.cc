@@ -1,11 +1,11 @@
 // The conformance suite over every FileIO.
 #include "calve/storage/file_io.h"
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/storage/fault_injection.h"
 #include "calve/storage/local_file_io.h"
 #include "calve/storage/testing_file_io_conformance.h"
 #include "calve/storage/testing_memory_file_io.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::storage {
 namespace {

@@ -11,8 +11,8 @@
 #include <chrono>
 #include <thread>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/storage/testing_child_process.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::storage {
 namespace {

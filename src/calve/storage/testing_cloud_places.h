@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/http/http_client.h"
 #include "calve/http/testing_server_process.h"
 #include "calve/objectstore/azure_auth.h"
@@ -15,7 +16,6 @@
 #include "calve/objectstore/gcs_store.h"
 #include "calve/storage/object_file_io.h"
 #include "calve/storage/testing_file_io_conformance.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::storage {
 

@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/http/testing_server_process.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::storage {
 

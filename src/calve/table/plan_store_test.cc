@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "calve/base/testing_temp_dir.h"
 #include "calve/storage/local_file_io.h"
-#include "calve/storage/testing_temp_dir.h"
 
 namespace calve::table {
 namespace {
@@ -23,7 +23,7 @@ class PlanStoreTest : public ::testing::Test {
     return names;
   }
 
-  storage::TempDir dir_;
+  TempDir dir_;
   storage::LocalFileIO file_io_;
   const std::string table_ = "file://" + dir_.path() + "/t", id_ = "1-2";
   const std::string data_ = table_ + "/data";

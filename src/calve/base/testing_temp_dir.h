@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace calve::storage {
+namespace calve {
 
 class TempDir {
  public:
@@ -34,4 +34,4 @@ class TempDir {
   std::string path_;
 };
 
-}  // namespace calve::storage
+}  // namespace calve
