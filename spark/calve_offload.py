@@ -48,7 +48,8 @@ FAILURE = re.compile(r"<calve-failure>\n(.*?)\n</calve-failure>", re.DOTALL)
 # Which of calve's options go where; --config goes everywhere. A writer needs the source and the store, a commit the catalog, the store and the
 # journal; everything goes to the plan.
 OF_SOURCE = {"--source", "--source-password-file", "--source-compression", "--source-ca-file", "--source-cert-file",
-             "--source-key-file", "--connect-timeout", "--idle-timeout", "--setting"}
+             "--source-key-file", "--connect-timeout", "--idle-timeout", "--setting",
+             "--cluster", "--cluster-http-port", "--shard", "--queries-per-server", "--replica-wait"}
 OF_TARGET = {"--catalog", "--warehouse", "--state", "--state-password-file"}
 OF_WRITER = {"--memory", "--attempts"}
 OF_OUTPUT = {"--log-format", "--progress", "--quiet", "--verbose", "-q", "-v"}

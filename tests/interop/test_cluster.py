@@ -348,6 +348,11 @@ def test_slices_of_a_cluster(cold, hot, cluster, duckdb, pyiceberg):
     assert {line["shard"] for line in parsed} == {0, 1} and sum(line["rows"] for line in parsed) == 4400
     for server in cluster.shards[0]:
         server.fault("drop", after_bytes=600)
+    # Not from one server, which has rows of its own shard only, nor from the same servers as other shards.
+    alone = slices.write(lines, code=program.USAGE)
+    assert alone.out == "" and f"the plan is of default.{table} on the 2 shards of a cluster, and the source is one server" in alone.err
+    turned = slices.write(lines, *cluster.arguments[2:], *cluster.arguments[:2], "--attempts", "1", code=program.FAILED)
+    assert turned.out == "" and "none of the servers that were chosen for shard 1 is in the cluster any more" in turned.err
     written = slices.write(lines, *cluster.arguments)
     assert all(json.loads(line)["as_planned"] for line in written)
     assert slices.commit(written)["rows"] == 4400
@@ -412,6 +417,23 @@ def test_a_cluster_by_its_name_and_the_table_behind_a_distributed_one(cold, hot,
         started[2].kill()
         outcome = by_name(started[0], hot, "local", "shards", target="cold.everywhere", code=program.FAILED)
         assert "127.0.0.3" in outcome.err and "shard 3" in outcome.err
+
+
+def test_slices_from_any_replica_of_the_table_and_from_no_other(cold, hot, installed, tmp_path, duckdb):
+    """A writer's server may be another one than the plan's, if it has a replica of the same table."""
+    with clusters.zookeeper(tmp_path / "keeper") as keeper, clusters.debians(tmp_path / "replicas", 2, keeper, own_hosts=True) as (one, two):
+        for server in (one, two):
+            server.query(f"CREATE TABLE events {COLUMNS} ENGINE = ReplicatedMergeTree('/events', '{{replica}}') PARTITION BY toYYYYMMDD(ts) ORDER BY n")
+        insert(one, "events", 0, 100)
+        wait_until(lambda: two.query("SELECT count() FROM events") == "100")
+        slices = Slices(hot, "events", one.url)
+        lines = slices.plan("--until", "2018-12-02T00:00:00Z", "--slices", "3")
+        slices.source = two.url
+        written = slices.write(lines)
+        two.query("DROP TABLE events")
+        two.query(f"CREATE TABLE events {COLUMNS} ENGINE = ReplicatedMergeTree('/other', '{{replica}}') PARTITION BY toYYYYMMDD(ts) ORDER BY n")
+        assert "the plan was made of the table default.events (/events)" in slices.write(lines, code=program.USAGE).err
+        assert slices.commit(written)["rows"] == 100 and numbers(duckdb, hot, "events") == list(range(100))
 
 
 def test_replicas_that_lag_and_die(cold, hot, installed, tmp_path, duckdb):

@@ -126,6 +126,30 @@ def test_by_the_configuration(cold, hot, slices, duckdb, tmp_path):
     assert_all_rows(hot, cold, duckdb)
 
 
+def test_of_another_source(tmp_path, cold, hot, slices, duckdb):
+    """A writer that is given a server whose table has the name only: its rows are not what was planned, however many they are."""
+    from conftest import Hot
+    other = Hot(tmp_path / "other", cold)
+    create_trades(other)
+    insert_trades(other, 0, ROWS)
+    for each in (hot, other):
+        each.execute("CREATE DATABASE k2 ENGINE = Atomic", "CREATE TABLE k2.trades ENGINE = MergeTree ORDER BY (symbol, ts) AS SELECT * FROM trades")
+    slices.source = f"{hot.url}?database=k2"
+    lines = slices.plan(*UNTIL, *SLICES)
+    slices.source = f"{other.url}?database=k2"
+    refused = slices.write(lines, code=program.USAGE)
+    assert refused.out == "" and re.search(r"the plan was made of the table k2.trades \([0-9a-f-]{36}\), and .* has another one of that name", refused.err), refused
+    other.execute("DROP TABLE k2.trades")
+    assert "does not show it" in slices.write(lines, code=program.USAGE).err
+    assert slices.data_files() == set()
+    slices.source = f"{hot.url}?database=k2"
+    assert slices.commit(slices.write(lines))["rows"] == ROWS
+    assert_all_rows(hot, cold, duckdb)
+    compared = slices.plan("--job", "verify")
+    slices.source = f"{other.url}?database=k2"
+    assert "does not show it" in slices.write(compared, code=program.USAGE).err
+
+
 # --- what is refused leaves nothing -------------------------------------------------------------------------------------------
 
 

@@ -179,6 +179,21 @@ def test_the_same_slice_is_written_twice_at_once(place):
     place.check("twice")
 
 
+def test_in_an_object_store(place, versitygw, tmp_path):
+    """Executors have no disk in common, and the store's keys from the driver alone."""
+    store = conftest.S3Cold(tmp_path, "sql", versitygw)
+    options = [store.configured["warehouse"] if word == place.cold.configured["warehouse"] else word for word in place.options("stored")]
+    options[options.index("--catalog") + 1], options[options.index("--state") + 1] = store.catalog, store.state
+    names = [word for name in store.env for word in ("--env", name)]
+    place.cluster.run("--calve", program.BINARY, *names, *options, env=store.env)
+    table = store.table("stored")
+    assert sorted(tuple(row.values()) for row in place.duckdb.query(f"SELECT {', '.join(COLUMN_NAMES)} FROM {place.duckdb.source(table)}").to_pylist()) == place.expected
+    wait_for(lambda: not place.writers())
+    keys = versitygw.keys(store.bucket)
+    assert not [key for key in keys if "calve-plans" in key]
+    assert {key.rpartition("/")[2] for key in keys if key.endswith(".parquet")} == {path.name for path in PyIcebergReader().data_files(table)}
+
+
 def test_writers_are_given_the_secrets_they_need_and_nobody_logs_them(place):
     given = {"CALVE_SOURCE_PASSWORD": secret("of-the-source-6f1c"), "STORE_KEY": secret("of-the-store-9a2d"), "OTHER_KEY": secret("of-others-33b0"),
              "CALVE_STATE_PASSWORD": secret("of-the-journal-c5e7")}
@@ -304,10 +319,10 @@ def test_a_binary_that_lost_its_x_bit(tmp_path):
 
 def test_options_go_where_they_belong():
     adapter = runpy.run_path(str(spark_cluster.ADAPTER))
-    given = ["--source", "http://x", "--target-table=cold.t", "--warehouse", "file:///w", "--setting", "max_threads=2", "--setting", "a=b", "--store-region", "eu",
+    given = ["--source", "http://x", "--shard", "http://x http://y", "--queries-per-server", "2", "--target-table=cold.t", "--warehouse", "file:///w", "--setting", "max_threads=2", "--setting", "a=b", "--store-region", "eu",
              "--catalog-header=k=v", "--catalog", "rest", "--memory", "1GiB", "-v", "--lease", "9h"]
     chosen = adapter["chosen"]
     assert chosen(given, adapter["OF_SOURCE"] | adapter["OF_WRITER"] | adapter["OF_OUTPUT"], "--config", "--store-") == [
-        "--source", "http://x", "--setting", "max_threads=2", "--setting", "a=b", "--store-region", "eu", "--memory", "1GiB", "-v"]
+        "--source", "http://x", "--shard", "http://x http://y", "--queries-per-server", "2", "--setting", "max_threads=2", "--setting", "a=b", "--store-region", "eu", "--memory", "1GiB", "-v"]
     assert chosen(given, adapter["OF_TARGET"] | adapter["OF_OUTPUT"], "--config", "--catalog-", "--store-") == [
         "--warehouse", "file:///w", "--store-region", "eu", "--catalog-header=k=v", "--catalog", "rest", "-v"]

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "calve/iceberg/metadata_json.h"
-#include "calve/offload/shard_servers_json.h"
 
 namespace calve::offload {
 namespace {
@@ -80,6 +79,7 @@ Status ReadSource(const JsonNode& root, OffloadPlan& plan) {
   ARROW_ASSIGN_OR_RAISE(plan.select, GetSelect(root, "select"));
   ARROW_ASSIGN_OR_RAISE(plan.count, GetSelect(root, "count"));
   ARROW_ASSIGN_OR_RAISE(plan.replicas, ReadShardServers(root));
+  ARROW_ASSIGN_OR_RAISE(plan.identity, ReadIdentity(root));
   ARROW_ASSIGN_OR_RAISE(const JsonNode settings, root.Get("settings"));
   ARROW_ASSIGN_OR_RAISE(plan.settings, iceberg::ReadStringMap(settings));
   return Status::OK();
@@ -183,6 +183,7 @@ std::string WriteOffloadPlan(const OffloadPlan& plan) {
   PutSelect("count", plan.count, writer);
   writer.Field("settings", plan.settings);
   WriteShardServers(plan.replicas, writer);
+  WriteIdentity(plan.identity, writer);
   writer.Field("slices", plan.slice_count);
   writer.Field("rows", plan.rows);
   writer.Field("fingerprint", FingerprintText(plan.fingerprint));

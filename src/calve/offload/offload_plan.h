@@ -10,6 +10,7 @@
 #include "calve/catalog/catalog.h"
 #include "calve/iceberg/data_file_json.h"
 #include "calve/offload/commit_window.h"
+#include "calve/offload/planned_source.h"
 #include "calve/offload/slice.h"
 #include "calve/offload/slice_range.h"
 #include "calve/offload/source_select.h"
@@ -42,7 +43,8 @@ struct OffloadPlan {
   iceberg::Schema schema;
   iceberg::PartitionSpec spec;
   int sort_order_id = 0;
-  source::ShardServers replicas;  // of a cluster: those that hold all rows of the window; empty: one server
+  source::ShardServers replicas;   // of a cluster: those that hold all rows of the window; empty: one server
+  source::TableIdentity identity;  // of the source table
   int64_t slice_count = 0, rows = 0;
   uint64_t fingerprint = 0;
 };

@@ -33,6 +33,7 @@ OffloadPlan WholePlan() {
   plan.spec.fields = {{2, 1000, "symbol", {}}};
   plan.sort_order_id = 1;
   plan.replicas = {{"http://a:8123", "http://b:8123"}, {"http://c:8123"}};
+  plan.identity = {"SELECT 'which'", "that \"one\""};
   plan.slice_count = 40, plan.rows = int64_t{10} << 30;
   plan.fingerprint = 0xfedcba9876543210;
   return plan;
@@ -40,6 +41,7 @@ OffloadPlan WholePlan() {
 
 TEST(OffloadPlan, WhatWasWrittenIsRead) {
   OffloadPlan first = WholePlan();
+  first.identity = {};
   first.planned_from.reset(), first.window.from.reset(), first.start_from = 5, first.fingerprint_sequence.reset();
   for (const OffloadPlan& plan : {WholePlan(), first}) {
     const std::string text = WriteOffloadPlan(plan);
@@ -56,6 +58,8 @@ TEST(OffloadPlan, WhatWasWrittenIsRead) {
     EXPECT_EQ(read.spec, plan.spec);
     EXPECT_EQ(read.fingerprint, plan.fingerprint);
     EXPECT_EQ(read.replicas, plan.replicas);
+    EXPECT_EQ(read.identity.query, plan.identity.query);
+    EXPECT_EQ(read.identity.answer, plan.identity.answer);
     EXPECT_EQ(read.fingerprint_sequence, plan.fingerprint_sequence);
   }
 }

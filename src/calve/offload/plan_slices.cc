@@ -225,6 +225,7 @@ class SlicePlanner {
     ARROW_RETURN_NOT_OK(prepared);
     result_.plan = FreezePlan(request_, plan, id_);
     result_.plan.made_at = context_.clock.Now();
+    ARROW_ASSIGN_OR_RAISE(result_.plan.identity, source::IdentityOf(context_.source, plan.table));
     result_.location = table::PlanLocation(plan.target.table->metadata.location, id_);
     std::string text;
     for (size_t i = 0; i < plan.slices.size(); ++i) {

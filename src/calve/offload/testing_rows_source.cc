@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "calve/offload/slice_fingerprint.h"
+
 namespace calve::offload {
 namespace {
 
@@ -306,6 +308,30 @@ Result<source::TestingFakeSource::Rows> RowsSource::KeySamples(const std::string
   return samples;
 }
 
+// As CountSlices asks ("SELECT '0' AS _calve_slice, toString(count()) …", with UNION ALL between them), and CountSlice,
+// which does not number.
+Result<source::TestingFakeSource::Rows> RowsSource::SliceCounts(const std::string& sql) const {
+  constexpr std::string_view kUnion = " UNION ALL ";
+  source::TestingFakeSource::Rows counts;
+  for (size_t at = 0; at != std::string::npos;) {
+    const size_t end = sql.find(kUnion, at);
+    const std::string one = sql.substr(at, end == std::string::npos ? end : end - at);
+    at = end == std::string::npos ? end : end + kUnion.size();
+    ARROW_ASSIGN_OR_RAISE(auto rows, Slice(one));
+    const bool hashes_id = one.substr(0, one.find(" FROM ")).find("`id`") != std::string::npos;
+    RowsFingerprint fingerprint("ts", hashes_id ? "id" : "");
+    RowStream stream(std::move(rows), {"ts", "id"}, std::numeric_limits<int32_t>::max());
+    ARROW_ASSIGN_OR_RAISE(const auto batch, stream.Next());
+    if (batch) ARROW_RETURN_NOT_OK(fingerprint.Add(*batch));
+    auto& row = counts.emplace_back();
+    const size_t number = one.find("' AS _calve_slice");
+    if (number != std::string::npos) row.push_back(one.substr(8, number - 8));
+    row.push_back(fmt::to_string(fingerprint.rows()));
+    row.push_back(fmt::to_string(fingerprint.value()));
+  }
+  return counts;
+}
+
 // Rows of the window whose newest version, wherever it is, says that they are gone.
 Result<std::vector<SourceRow>> RowsSource::DeletedKeys(const std::string& sql) const {
   const size_t end = sql.find(" NOT IN (");
@@ -353,6 +379,8 @@ Result<source::TestingFakeSource::Rows> RowsSource::AnswerText(const std::string
   if (sql.starts_with("SELECT engine_full FROM system.tables")) {
     return source::TestingFakeSource::Rows{{"ReplacingMergeTree(version, is_deleted) ORDER BY (" + sorting_key_ + ")"}};
   }
+  if (sql.starts_with("SELECT toString(uuid)")) return source::TestingFakeSource::Rows{{"uuid"}};
+  if (sql.find(" AS _calve_fingerprint FROM ") != std::string::npos) return SliceCounts(sql);
   if (sql.find("FROM system.tables") != std::string::npos) {
     const bool merges = !sorting_key_.empty();
     return source::TestingFakeSource::Rows{

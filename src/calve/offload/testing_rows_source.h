@@ -65,6 +65,7 @@ class RowsSource : public source::Source {
   Result<std::vector<SourceRow>> Matching(const std::string& sql) const;
   Result<std::vector<SourceRow>> Slice(const std::string& sql) const;
   Result<source::TestingFakeSource::Rows> KeySamples(const std::string& sql) const;
+  Result<source::TestingFakeSource::Rows> SliceCounts(const std::string& sql) const;
   std::vector<SourceRow> Newest() const;
   Result<source::TestingFakeSource::Rows> LateBuckets(const std::string& sql) const;
   Result<source::TestingFakeSource::Rows> BucketCounts(const std::string& sql) const;

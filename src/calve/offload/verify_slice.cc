@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "calve/iceberg/metadata_json.h"
-#include "calve/offload/shard_servers_json.h"
 #include "calve/table/scan_task_json.h"
 
 namespace calve::offload {
@@ -287,6 +286,7 @@ std::string WriteVerifyHeader(const VerifyHeader& header) {
   writer.Field("asked", header.asked);
   WriteRequest(header, writer);
   WritePlanMembers(header.plan, writer);
+  WriteIdentity(header.identity, writer);
   writer.Key("result");
   writer.BeginObject();
   WriteFrame(header.result, writer);
@@ -315,6 +315,7 @@ Result<VerifyHeader> ParseVerifyHeader(std::string_view json) {
   ARROW_ASSIGN_OR_RAISE(header.asked, root.GetString("asked"));
   ARROW_RETURN_NOT_OK(ReadRequest(root, header));
   ARROW_RETURN_NOT_OK(ReadPlanMembers(root, header.plan));
+  ARROW_ASSIGN_OR_RAISE(header.identity, ReadIdentity(root));
   ARROW_ASSIGN_OR_RAISE(const JsonNode result, root.Get("result"));
   ARROW_RETURN_NOT_OK(ReadFrame(result, header, header.result));
   return header;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "calve/offload/planned_source.h"
 #include "calve/offload/verify_plan.h"
 #include "calve/offload/verify_range.h"
 #include "calve/table/scan_task_json.h"
@@ -30,7 +31,8 @@ struct VerifyHeader {
   std::map<std::string, std::string> settings;
   // Without source table, columns, ranges and tasks, and without the table's history.
   VerifyPlan plan;
-  VerifyResult result;  // as far as it is known before anything is compared
+  source::TableIdentity identity;  // of the source table
+  VerifyResult result;             // as far as it is known before anything is compared
 
   VerifyRequest request() const;
 };

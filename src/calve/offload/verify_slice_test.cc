@@ -39,6 +39,7 @@ VerifyHeader SomeHeader() {
   plan.target.schemas = {plan.schema};
   plan.target.partition_specs = {{}};
   plan.target.sort_orders = {{}};
+  header.identity = {"SELECT 'which'", "that one"};
   header.result.table = "db.t";
   header.result.up_to = 11;
   header.result.rows_null_cursor = 4;
@@ -83,6 +84,8 @@ TEST(VerifySlice, TheHeaderReadsAsItWasWritten) {
   EXPECT_EQ(WriteVerifyHeader(*read), text);
   EXPECT_EQ(read->target, header.target);
   EXPECT_EQ(*read->plan.replicas, *header.plan.replicas);
+  EXPECT_EQ(read->identity.query, header.identity.query);
+  EXPECT_EQ(read->identity.answer, header.identity.answer);
   EXPECT_EQ(read->plan.select->Of("x"), header.plan.select->Of("x"));
   EXPECT_EQ(read->plan.column_ids, (std::vector<int>{1, 2}));
   EXPECT_EQ(read->result.columns, (std::vector<std::string>{"ts", "fee"}));

@@ -77,6 +77,7 @@ class VerifySlicePlanner {
     ARROW_ASSIGN_OR_RAISE(const auto rows, FindRows());
     const auto cuts = CutVerify(header_.plan.ranges, rows, request_.bucket_micros, options_.size);
     FillHeader(static_cast<int64_t>(cuts.size()));
+    ARROW_ASSIGN_OR_RAISE(header_.identity, source::IdentityOf(*context_.source, header_.plan.table));
     const std::string location = table::PlanLocation(header_.plan.target.location, header_.id);
     const iceberg::PartitionTypes types = table::PartitionTypesOf(header_.plan.target);
     std::string text;
@@ -215,6 +216,9 @@ Result<std::string> VerifyOneSlice(const SidesContext& context, const std::strin
   ARROW_ASSIGN_OR_RAISE(const table::SliceOrigin origin, table::ReadSliceOrigin(line, kVerifyJob));
   ARROW_ASSIGN_OR_RAISE(VerifyHeader header, ReadVerifyHeader(context.file_io, origin.plan));
   ARROW_ASSIGN_OR_RAISE(VerifySlice slice, ParseVerifySlice(line, table::PartitionTypesOf(header.plan.target)));
+  ARROW_RETURN_NOT_OK(CheckPlannedSource(*context.source, header.result.table,
+                                         header.plan.replicas ? *header.plan.replicas : source::ShardServers{},
+                                         header.identity));
   VerifyRequest request = header.request();
   request.memory_bytes = resources.memory_bytes;
   request.cold_threads = resources.cold_threads;

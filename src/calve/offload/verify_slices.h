@@ -34,7 +34,7 @@ struct SliceResources {
   int64_t memory_bytes = 512 << 20;
   size_t cold_threads = 2;
 };
-// Compares the slice of a line; the line that becomes of it.
+// Compares the slice of a line; the line that becomes of it. kConfig: the source is not the one that was planned on.
 Result<std::string> VerifyOneSlice(const SidesContext& context, const std::string& line,
                                    const SliceResources& resources);
 

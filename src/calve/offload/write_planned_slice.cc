@@ -84,6 +84,10 @@ class SliceAttempt {
 
 Result<WrittenLine> WritePlannedSlice(const SliceWriteContext& context, const OffloadPlan& plan, const SliceLine& slice,
                                       const SliceWriteOptions& options) {
+  const auto of_slice = [&](const Status& status) {
+    return WithContext(status, fmt::format("slice {} of {} ({})", slice.origin.slice, slice.of, slice.origin.target));
+  };
+  ARROW_RETURN_NOT_OK(of_slice(CheckPlannedSource(context.source, plan.source_table, plan.replicas, plan.identity)));
   const RetryPolicy policy{options.attempts_max, kSliceWaitMinMs, kSliceWaitMaxMs};
   Status last;
   for (int attempt = 1; attempt <= options.attempts_max; ++attempt) {
@@ -100,7 +104,7 @@ Result<WrittenLine> WritePlannedSlice(const SliceWriteContext& context, const Of
       context.progress.Note(fmt::format("slice {} is read again: {}", slice.origin.slice, MessageOf(last)));
     }
   }
-  return WithContext(last, fmt::format("slice {} of {} ({})", slice.origin.slice, slice.of, slice.origin.target));
+  return of_slice(last);
 }
 
 }  // namespace calve::offload

@@ -24,7 +24,7 @@ struct SliceWriteOptions {
 
 // `plan` is what stands at slice.origin.plan. May run anywhere, several times and at once: each attempt has files of
 // its own. What was read is certain to be what ClickHouse counted, when it was planned or afterwards; else it is read
-// again. On any error the files begun are deleted. kConflict: the plan is over.
+// again. On any error the files begun are deleted. kConflict: the plan is over. kConfig: the source is not the plan's.
 Result<WrittenLine> WritePlannedSlice(const SliceWriteContext& context, const OffloadPlan& plan, const SliceLine& slice,
                                       const SliceWriteOptions& options);
 
