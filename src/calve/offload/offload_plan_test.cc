@@ -112,7 +112,6 @@ TEST(SliceLines, WhatWasWrittenIsRead) {
   EXPECT_EQ(WriteWrittenLine(again, types).ValueOrDie(), line);
   EXPECT_EQ(again.fingerprint, ~uint64_t{0});
   EXPECT_FALSE(again.max_sequence.has_value());
-  EXPECT_EQ(ReadFilePaths(line).ValueOrDie(), std::vector<std::string>(2, file.file_path));
   EXPECT_EQ(ReadLineOrigin(line).ValueOrDie().plan, slice.origin.plan);
 }
 

@@ -11,7 +11,6 @@
 #include "calve/offload/slice_lines.h"
 #include "calve/offload/table_lease.h"
 #include "calve/offload/window_events.h"
-#include "calve/table/snapshot_manifests.h"
 #include "calve/table/snapshot_summary.h"
 
 namespace calve::offload {
@@ -37,22 +36,11 @@ Status BadLine(const Status& why, size_t number) {
   return WithContext(WithKind(why, KindOf(why), kLinesRemedy), fmt::format("line {}", number));
 }
 
-// BelowPlan's parts of the files that the snapshot added. kNotFound where it is no longer in the table's history.
-Result<std::set<std::string>> FilesOfSnapshot(storage::FileIO& file_io, const iceberg::TableMetadata& table,
-                                              int64_t snapshot_id, const std::string& plan_id) {
-  const iceberg::Snapshot* snapshot = table.FindSnapshot(snapshot_id);
-  if (!snapshot) return MakeError(ErrorKind::kNotFound, fmt::format("snapshot {} has expired", snapshot_id));
-  ARROW_ASSIGN_OR_RAISE(const auto manifests, table::ReadManifests(file_io, table, *snapshot));
-  std::set<std::string> files;
-  for (const iceberg::ManifestFile& manifest : manifests) {
-    if (manifest.added_snapshot_id != snapshot_id) continue;
-    ARROW_ASSIGN_OR_RAISE(const auto entries, table::ReadEntries(file_io, table, manifest));
-    for (const iceberg::ManifestEntry& entry : entries) {
-      const std::string below = table::BelowPlan(entry.data_file.file_path, plan_id);
-      if (!below.empty()) files.insert(below);
-    }
-  }
-  return files;
+// As BelowPlan names them: also where the commit's own snapshot has expired.
+Result<std::set<std::string>> FilesOfCommit(storage::FileIO& file_io, const iceberg::TableMetadata& table,
+                                            const CommitTrace& trace, const std::string& plan_id) {
+  const iceberg::Snapshot* snapshot = table.FindSnapshot(trace.snapshot_id);
+  return table::CommittedFiles(file_io, table, plan_id, snapshot ? snapshot->sequence_number - 1 : 0);
 }
 
 // What the lines are, taken together.
@@ -165,6 +153,13 @@ class PlanCommit {
     ARROW_ASSIGN_OR_RAISE(table_, context_.catalog.LoadTable(plan_.target));
     ARROW_ASSIGN_OR_RAISE(const auto ended, EndIfCommitted(context_.file_io, table_.metadata, plan_, location_));
     if (ended) return AsItIs();
+    if (table_.metadata.table_uuid != plan_.table_uuid) {
+      // As likely a wrong catalog as a table that was made anew: whoever plans next gives the plan up.
+      return MakeError(ErrorKind::kConfig,
+                       fmt::format("{} of the {} is another table than the plan was made for", plan_.target.ToString(),
+                                   context_.catalog.name()),
+                       "Give the catalog that the plan was made with. Where the table was made anew, plan anew.");
+    }
     // From here on nobody who gives the plan up deletes what this commit may still hold.
     ARROW_ASSIGN_OR_RAISE(mark_, table::MarkCommit(context_.file_io, location_));
     auto done = CheckAndCommit();
@@ -258,7 +253,7 @@ class PlanCommit {
     result.seconds = static_cast<double>(context_.clock.Now() - plan_.made_at) / 1e6;
     // Another commit of this plan may have been the one, with files of its own.
     auto ended = committed->outcome_was_unknown ? SettleByTable(result) : EndWith(keep);
-    if (!ended.ok()) Note(result, fmt::format("files of the plan may be left: {}", MessageOf(ended)));
+    if (!ended.ok()) NoteLeft(result, ended);
     Close(result, written.max_sequence);
     TellCommitted(result);
     return result;
@@ -299,17 +294,14 @@ class PlanCommit {
     plan_.id = table::PlanIdOf(location_);
     ARROW_ASSIGN_OR_RAISE(table_, context_.catalog.LoadTable(plan_.target));
     const auto trace = FindCommit(table_.metadata, plan_.id);
-    std::set<std::string> keep;
-    if (trace) {
-      // Nothing is deleted where it can no longer be told what the snapshot holds: maintenance finds it.
-      auto files = FilesOfSnapshot(context_.file_io, table_.metadata, trace->snapshot_id, plan_.id);
-      if (!files.ok()) return AsItIs();
-      keep = std::move(*files);
-    }
-    DeleteGiven(keep);
     if (!trace) return over;
     plan_.window.to = StampOf(trace->snapshot_id).value_or(0);
-    return AsItIs();
+    // Who ended it may have died amid its files.
+    plan_.data_location = table::DataLocationOf(table_.metadata);
+    const Status ended = EndIfCommitted(context_.file_io, table_.metadata, plan_, location_).status();
+    OffloadResult result = AsItIs();
+    if (!ended.ok()) NoteLeft(result, ended);
+    return result;
   }
 
   std::optional<TimestampMicros> StampOf(int64_t snapshot_id) const {
@@ -319,19 +311,6 @@ class PlanCommit {
     if (found == snapshot->summary.end()) return std::nullopt;
     auto time = ParseTimestamp(std::string(found->second));
     return time.ok() ? std::optional(*time) : std::nullopt;
-  }
-
-  // Files of the given lines that are nobody's.
-  void DeleteGiven(const std::set<std::string>& keep) {
-    for (const std::string& line : request_.lines) {
-      const auto paths = ReadFilePaths(line);
-      if (!paths.ok()) continue;
-      for (const std::string& path : *paths) {
-        const std::string below = table::BelowPlan(path, plan_.id);
-        if (below.empty() || keep.contains(below)) continue;
-        (void)context_.file_io.Delete(path);  // leftovers are found by orphan removal
-      }
-    }
   }
 
   Status Refuse(const Status& why) {
@@ -391,6 +370,10 @@ class PlanCommit {
     context_.progress.Tell(CommittedEvent(request, result, {}, result.seconds_committing));
   }
 
+  void NoteLeft(OffloadResult& result, const Status& why) {
+    Note(result, fmt::format("files of the plan may be left: {}", MessageOf(why)));
+  }
+
   void Note(OffloadResult& result, std::string text) {
     context_.progress.Note(text);
     result.notes.push_back(std::move(text));
@@ -422,16 +405,8 @@ Result<std::optional<table::EndedPlan>> EndIfCommitted(storage::FileIO& file_io,
                                                        const OffloadPlan& plan, const std::string& location) {
   const auto trace = FindCommit(table, plan.id);
   if (!trace) return std::nullopt;
-  auto keep = FilesOfSnapshot(file_io, table, trace->snapshot_id, plan.id);
-  if (KindOf(keep.status()) == ErrorKind::kNotFound) {
-    // What it held cannot be told any more; whatever is left over is found by orphan removal.
-    ARROW_ASSIGN_OR_RAISE(const auto sizes, table::ListPlanFiles(file_io, plan.data_location, plan.id));
-    std::set<std::string> all;
-    for (const auto& [below, size] : sizes) all.insert(below);
-    keep = std::move(all);
-  }
-  ARROW_RETURN_NOT_OK(keep.status());
-  ARROW_ASSIGN_OR_RAISE(table::EndedPlan ended, table::EndPlan(file_io, location, plan.data_location, *keep, "", true));
+  ARROW_ASSIGN_OR_RAISE(const auto keep, FilesOfCommit(file_io, table, *trace, plan.id));
+  ARROW_ASSIGN_OR_RAISE(table::EndedPlan ended, table::EndPlan(file_io, location, plan.data_location, keep, "", true));
   return ended;
 }
 

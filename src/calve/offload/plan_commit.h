@@ -30,9 +30,10 @@ struct PlanCommitRequest {
 
 // Commits what the lines hold, in one snapshot, once it is certain that every slice is there once, that rows and
 // fingerprints are the plan's, and that every file is there with its size. Done before, by whomever: OK with that
-// snapshot, and the files of these lines that it does not hold are deleted. A refusal (kConflict: the watermark has
+// snapshot, and the plan's files that it does not hold are deleted. A refusal (kConflict: the watermark has
 // moved, or the plan is over; kFailed, kCorrupt: the lines) ends the plan and deletes its files. After anything else
-// (an unknown outcome, a catalog that does not answer, a missing right) they stay, and the same call goes on.
+// (an unknown outcome, a catalog that does not answer or has another table of that name, a missing right) they stay,
+// and the same call goes on.
 Result<OffloadResult> CommitPlan(const PlanCommitContext& context, const PlanCommitRequest& request);
 
 // OK where the target is still the one that was planned on, and its watermark where it was; else kConflict.

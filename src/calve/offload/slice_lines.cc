@@ -90,16 +90,4 @@ Result<WrittenLine> ReadWrittenLine(std::string_view text, const iceberg::Partit
   return line;
 }
 
-Result<std::vector<std::string>> ReadFilePaths(std::string_view text) {
-  ARROW_ASSIGN_OR_RAISE(const auto parsed, iceberg::ParseJson(text));
-  const JsonNode root(parsed);
-  ARROW_ASSIGN_OR_RAISE(const JsonNode files, root.Get("files"));
-  std::vector<std::string> paths;
-  ARROW_RETURN_NOT_OK(files.ForEach([&](const JsonNode& file) -> Status {
-    ARROW_ASSIGN_OR_RAISE(paths.emplace_back(), file.GetString("file-path"));
-    return Status::OK();
-  }));
-  return paths;
-}
-
 }  // namespace calve::offload

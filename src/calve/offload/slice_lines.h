@@ -45,7 +45,5 @@ Result<std::string> WriteWrittenLine(const WrittenLine& line, const iceberg::Par
 Result<LineOrigin> ReadLineOrigin(std::string_view line);
 Result<SliceLine> ReadSliceLine(std::string_view line);
 Result<WrittenLine> ReadWrittenLine(std::string_view line, const iceberg::PartitionTypes& types);
-// The files' paths alone, for whom the plan is no longer there to ask.
-Result<std::vector<std::string>> ReadFilePaths(std::string_view line);
 
 }  // namespace calve::offload

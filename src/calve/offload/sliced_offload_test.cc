@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <utility>
 
@@ -268,14 +267,41 @@ TEST_F(SlicedOffload, ALostAnswerIsFoundInTheTable) {
   ExpectWhole();
 }
 
-TEST_F(SlicedOffload, FilesThatComeAfterTheCommitAreDeletedByWhoBringsThem) {
+// Of a commit that dies amid the files that it sweeps, and of a writer that dies between its file and its look.
+TEST_F(SlicedOffload, FilesThatAreLeftAreDeletedByWhoCommitsAgain) {
   const PlannedSlices planned = Plan();
   const Lines first = WriteAll(planned), second = WriteAll(planned);
-  ASSERT_EQ(Commit(first).ValueOrDie().rows, kSlicedRows);
-  // A writer that was killed between its file and its look; its line came through.
-  const auto paths = ReadFilePaths(second[0]).ValueOrDie();
-  std::ofstream(storage::LocalPath(paths[0])) << "an attempt";
-  EXPECT_EQ(Commit(second).ValueOrDie().rows, kSlicedRows);
+  file_io_.Inject({FaultPoint::kDelete, FaultAction::kFailBefore, ".parquet", 1, -1, {}});
+  const OffloadResult done = Commit(first).ValueOrDie();
+  EXPECT_THAT(done.notes.back(), HasSubstr("files of the plan may be left"));
+  EXPECT_EQ(DataFiles(), first.size() + second.size() - 1);
+  file_io_.Clear();
+  const std::string late = planned.plan.data_location + "/" + planned.plan.id + "/00000-late-00000.parquet";
+  ASSERT_TRUE(place_.file_io.WriteNew(late, "an attempt").ok());
+  const OffloadResult again = Commit(second).ValueOrDie();
+  EXPECT_EQ(again.rows, kSlicedRows);
+  EXPECT_THAT(again.notes.front(), HasSubstr("committed before"));
+  ExpectWhole();
+}
+
+// A commit that is given the catalog of another warehouse, which has a table of that name, too.
+TEST_F(SlicedOffload, AnotherCatalogsTableEndsNoPlanAndLosesNoFile) {
+  OffloadPlace other(CatalogKind::kSql, dir_.path() + "/other");
+  std::filesystem::create_directories(other.folder);
+  other.source.Insert({kSlicedNoon, 1, "b"});
+  other.source.SetNow(kSlicedNoon);
+  storage::FaultList none;
+  ASSERT_EQ(OffloadProcess(other, none).Run().ValueOrDie().rows, 1);
+  const auto others = other.OpenCatalog();
+  const auto commit_there = [&](const Lines& lines) {
+    return CommitPlan({*others, file_io_, nullptr, place_.clock, *this}, {lines, "", false}).status();
+  };
+  const Lines written = WriteAll(Plan());
+  const Status refused = commit_there(written);
+  EXPECT_EQ(KindOf(refused), ErrorKind::kConfig) << refused.ToString();
+  EXPECT_THAT(MessageOf(refused), HasSubstr(others->name() + " is another table than the plan was made for"));
+  EXPECT_EQ(Commit(written).ValueOrDie().rows, kSlicedRows);
+  EXPECT_THAT(MessageOf(commit_there(written)), HasSubstr("is over"));
   ExpectWhole();
 }
 
@@ -317,9 +343,12 @@ TEST_F(SlicedOffload, ATableThatWasMadeAnewIsAnother) {
   ASSERT_TRUE(inner_->DropTable(place_.request.target).ok());
   ASSERT_TRUE(inner_->CreateTable(place_.request.target, same).ok());
   const auto refused = Commit(written);
-  EXPECT_EQ(KindOf(refused.status()), ErrorKind::kConflict) << refused.status().ToString();
+  EXPECT_EQ(KindOf(refused.status()), ErrorKind::kConfig) << refused.status().ToString();
   EXPECT_THAT(MessageOf(refused.status()), HasSubstr("another table than the plan was made for"));
   EXPECT_EQ(place_.Load().metadata.CurrentSnapshot(), nullptr);
+  EXPECT_EQ(DataFiles(), written.size());
+  ASSERT_EQ(Commit(WriteAll(TryPlan(/*resume=*/true).ValueOrDie())).ValueOrDie().rows, kSlicedRows);
+  ExpectWhole();
 }
 
 TEST_F(SlicedOffload, AWatermarkThatMovedWhileItWasCommittedRefusesAndLeavesNothing) {
