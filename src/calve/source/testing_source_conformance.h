@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct SourceCase {
   bool changes = true;  // false: Execute and Insert are refused
 };
 
+inline void PrintTo(const SourceCase& source, std::ostream* out) { *out << source.name; }
 inline std::string SourceCaseName(const ::testing::TestParamInfo<SourceCase>& info) { return info.param.name; }
 
 class SourceConformance : public ::testing::TestWithParam<SourceCase> {
