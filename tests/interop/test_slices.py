@@ -3,13 +3,16 @@ killed or done twice leaves nothing behind."""
 
 import contextlib
 import json
+import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import threading
 
+import conftest
 import pytest
 
 from . import canonical, program, servers
@@ -82,11 +85,25 @@ def test_as_a_pipe(cold, hot, slices, duckdb):
     assert_all_rows(hot, cold, duckdb)
 
 
+def test_by_gnu_parallel(cold, hot, slices, duckdb, pyiceberg):
+    """As docs/spark.md and the help have it: each slice by a process of its own, two at a time."""
+    conftest.need(shutil.which("parallel"), "GNU parallel is not installed")
+    with servers.over_libchdb(hot.directory) as server:
+        target = shlex.join(map(str, cold.arguments))
+        plan = f"calve plan --source {server.url} --source-table trades --target-table cold.trades --timestamp-col ts {target} --until {through(ROWS)} --slices 6"
+        write = f"parallel --pipe -N1 -j2 calve write-slice --source {server.url}"
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", f"{plan} | {write} | calve commit --json {target}"], capture_output=True, text=True, timeout=120,
+                              env=program.environment(PATH=f"{program.BINARY.parent}:{os.environ['PATH']}"))
+    program.see(["parallel"], done.stdout, done.stderr)
+    assert done.returncode == 0 and json.loads(done.stdout)["rows"] == ROWS, done.stderr
+    assert_all_rows(hot, cold, duckdb)
+    slices.assert_nothing_is_left(pyiceberg)
+
+
 def test_in_a_store_by_its_own_credentials(tmp_path, versitygw, duckdb, built):
     """write-slice has no catalog and no journal: the store's variables, and the source."""
-    from conftest import Hot, S3Cold
-    cold = S3Cold(tmp_path, "sql", versitygw)
-    hot = Hot(tmp_path / "hot", cold)
+    cold = conftest.S3Cold(tmp_path, "sql", versitygw)
+    hot = conftest.Hot(tmp_path / "hot", cold)
     create_trades(hot)
     insert_trades(hot, 0, ROWS)
     slices = Slices(hot)
@@ -128,8 +145,7 @@ def test_by_the_configuration(cold, hot, slices, duckdb, tmp_path):
 
 def test_of_another_source(tmp_path, cold, hot, slices, duckdb):
     """A writer that is given a server whose table has the name only: its rows are not what was planned, however many they are."""
-    from conftest import Hot
-    other = Hot(tmp_path / "other", cold)
+    other = conftest.Hot(tmp_path / "other", cold)
     create_trades(other)
     insert_trades(other, 0, ROWS)
     for each in (hot, other):
@@ -225,9 +241,9 @@ def test_damaged_files(cold, hot, slices, damage):
     written = slices.write(slices.plan(*UNTIL, *SLICES))
     path = sorted(slices.data_files())[0]
     if damage == "missing":
-        shutil.os.remove(path)
+        os.remove(path)
     else:
-        shutil.os.truncate(path, 1000)
+        os.truncate(path, 1000)
     refused = slices.commit(written, code=program.FAILED)
     assert path in refused.err and ("is not there" if damage == "missing" else "1000 bytes") in refused.err
     assert (no_table(slices), slices.data_files(), slices.plan_files()) == ([], set(), [])
