@@ -73,6 +73,18 @@ Result<InTable> FindInTable(storage::FileIO& file_io, const iceberg::TableMetada
   return found;
 }
 
+std::optional<std::set<std::string>> HeldOf(const InTable& in_table) {
+  return in_table.committed ? std::optional(in_table.files) : std::nullopt;
+}
+// For EndPlan: as the table is by then, whoever committed.
+table::HeldFiles HeldByTable(catalog::Catalog& catalog, storage::FileIO& file_io, const CompactHeader& header) {
+  return [&]() -> Result<std::optional<std::set<std::string>>> {
+    ARROW_ASSIGN_OR_RAISE(const auto table, catalog.LoadTable(header.target));
+    ARROW_ASSIGN_OR_RAISE(const InTable in_table, FindInTable(file_io, table.metadata, header));
+    return HeldOf(in_table);
+  };
+}
+
 // Every file of the groups is there, as large as its line says.
 Status CheckFilesThere(const std::map<std::string, int64_t>& sizes, const std::string& plan_id,
                        const std::vector<RewrittenGroup>& groups) {
@@ -104,19 +116,16 @@ class SliceCommit {
     header_ = header.MoveValueUnsafe();
     done_.ident = header_.target;
     done_.made_at = header_.made_at;
-    ARROW_ASSIGN_OR_RAISE(auto table, catalog_.LoadTable(header_.target));
-    ARROW_ASSIGN_OR_RAISE(in_table_, FindInTable(file_io_, table.metadata, header_));
+    ARROW_RETURN_NOT_OK(LookIntoTable());
     done_.was_done = in_table_.committed;
     const Status status = in_table_.committed ? Status::OK() : Commit();
     // What may pass (a catalog or a store that does not answer, a missing right) ends no plan: only wrong lines do.
     if (!status.ok() && (!refused_ || given_.keep)) return status;
     // What is in the table decides what of the files stays: also what another call of the same plan's put there.
-    ARROW_ASSIGN_OR_RAISE(table, catalog_.LoadTable(header_.target));
-    ARROW_ASSIGN_OR_RAISE(in_table_, FindInTable(file_io_, table.metadata, header_));
     ARROW_RETURN_NOT_OK(End(table::DataLocationOf(header_.table)));
     if (in_table_.committed && done_.report.groups_done == 0) {
       done_.was_done = true;
-      Tell(table.metadata);
+      Tell(table_.metadata);
       return std::move(done_);
     }
     ARROW_RETURN_NOT_OK(status);
@@ -166,9 +175,19 @@ class SliceCommit {
     return checked;
   }
 
+  Status LookIntoTable() {
+    ARROW_ASSIGN_OR_RAISE(table_, catalog_.LoadTable(header_.target));
+    ARROW_ASSIGN_OR_RAISE(in_table_, FindInTable(file_io_, table_.metadata, header_));
+    return Status::OK();
+  }
+
   Status End(const std::string& data_location) {
-    ARROW_ASSIGN_OR_RAISE(const table::EndedPlan ended, table::EndPlan(file_io_, origin_.plan, data_location,
-                                                                       in_table_.files, mark_, in_table_.committed));
+    const auto held = [this]() -> Result<std::optional<std::set<std::string>>> {
+      ARROW_RETURN_NOT_OK(LookIntoTable());
+      return HeldOf(in_table_);
+    };
+    ARROW_ASSIGN_OR_RAISE(const table::EndedPlan ended,
+                          table::EndPlan(file_io_, origin_.plan, data_location, held, mark_));
     done_.files_swept = ended.deleted;
     return Status::OK();
   }
@@ -178,13 +197,14 @@ class SliceCommit {
     if (origin_.target.empty()) return is_over;
     header_.id = table::PlanIdOf(origin_.plan);
     ARROW_ASSIGN_OR_RAISE(done_.ident, catalog::ParseTableIdent(origin_.target));
-    ARROW_ASSIGN_OR_RAISE(const auto table, catalog_.LoadTable(done_.ident));
-    header_.planned_on.table_uuid = table.metadata.table_uuid;
-    ARROW_ASSIGN_OR_RAISE(in_table_, FindInTable(file_io_, table.metadata, header_));
+    header_.target = done_.ident;
+    ARROW_ASSIGN_OR_RAISE(table_, catalog_.LoadTable(done_.ident));
+    header_.planned_on.table_uuid = table_.metadata.table_uuid;
+    ARROW_ASSIGN_OR_RAISE(in_table_, FindInTable(file_io_, table_.metadata, header_));
     if (!in_table_.committed) return is_over;
-    ARROW_RETURN_NOT_OK(End(table::DataLocationOf(table.metadata)));
+    ARROW_RETURN_NOT_OK(End(table::DataLocationOf(table_.metadata)));
     done_.was_done = true;
-    Tell(table.metadata);
+    Tell(table_.metadata);
     return std::move(done_);
   }
 
@@ -212,7 +232,8 @@ class SliceCommit {
   table::SliceOrigin origin_;
   CompactHeader header_;
   std::string mark_;
-  bool refused_ = false;  // the lines are wrong
+  bool refused_ = false;        // the lines are wrong
+  catalog::LoadedTable table_;  // as it was last looked into
   InTable in_table_;
   CommittedCompaction done_;
 };
@@ -252,8 +273,8 @@ class CompactPlanner {
         return true;
       }
       ARROW_ASSIGN_OR_RAISE(const table::EndedPlan ended,
-                            table::EndPlan(file_io_, plan.location, table::DataLocationOf(header.table), in_table.files,
-                                           "", in_table.committed));
+                            table::EndPlan(file_io_, plan.location, table::DataLocationOf(header.table),
+                                           HeldByTable(catalog_, file_io_, header)));
       planned_.notes.push_back(fmt::format("the plan of {} is ended ({}); {} files of its attempts were deleted",
                                            FormatTimestamp(plan.made_at),
                                            in_table.committed ? "it was committed"
@@ -325,9 +346,8 @@ Result<int64_t> AbandonCompactPlans(catalog::Catalog& catalog, storage::FileIO& 
   ARROW_ASSIGN_OR_RAISE(const auto open, table::OpenPlansOf(file_io, table.metadata.location, kCompactJob));
   for (const table::OpenJob& plan : open) {
     ARROW_ASSIGN_OR_RAISE(const CompactHeader header, ParseCompactHeader(plan.text));
-    ARROW_ASSIGN_OR_RAISE(const InTable in_table, FindInTable(file_io, table.metadata, header));
-    ARROW_RETURN_NOT_OK(table::EndPlan(file_io, plan.location, table::DataLocationOf(header.table), in_table.files, "",
-                                       in_table.committed)
+    ARROW_RETURN_NOT_OK(table::EndPlan(file_io, plan.location, table::DataLocationOf(header.table),
+                                       HeldByTable(catalog, file_io, header))
                             .status());
   }
   return static_cast<int64_t>(open.size());

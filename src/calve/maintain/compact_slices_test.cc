@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "calve/maintain/testing_rows_table.h"
+#include "calve/storage/testing_hooked_file_io.h"
 #include "calve/table/plan_store.h"
 
 namespace calve::maintain {
@@ -230,6 +231,33 @@ TEST(CompactSlices, FilesThatAreInTheTableAreNeverSwept) {
   EXPECT_EQ(table.Rows(), rows);
   EXPECT_TRUE(table::ListPlans(*table.file_io, table.Metadata().location)->empty());
   table.Referenced();
+}
+
+// Who gives the plan up, or refuses its lines, has seen a table without the commit.
+TEST(CompactSlices, ACommitThatComesAndEndsMeanwhileKeepsItsFiles) {
+  enum class Ends { kAbandoned, kRefused, kPlannedAnew };
+  for (const Ends ends : {Ends::kAbandoned, Ends::kRefused, Ends::kPlannedAnew}) {
+    SlicedTable table;
+    table.FillDays();
+    const auto rows = table.Rows();
+    const auto planned = table.Plan();
+    const auto lines = table.WriteAll(planned);
+    storage::HookedFileIO hooked(*table.file_io);
+    hooked.Before(storage::FaultPoint::kDelete, ".json", [&] { EXPECT_TRUE(table.CommitLines(lines).ok()); });
+    if (ends == Ends::kAbandoned) {
+      EXPECT_EQ(AbandonCompactPlans(*table.catalog, hooked, table.ident).ValueOrDie(), 1);
+    } else if (ends == Ends::kRefused) {
+      (void)CommitCompactSlices(*table.catalog, hooked, table.clock, {{lines[0]}, "", false}, NoSleep);
+    } else {
+      CompactSlicesRequest request{{table.ident}, 1};
+      request.lease_micros = 0;
+      EXPECT_TRUE(PlanCompactSlices(*table.catalog, hooked, table.clock, table.stop, request).ok());
+      EXPECT_TRUE(AbandonCompactPlans(*table.catalog, *table.file_io, table.ident).ok());
+    }
+    EXPECT_TRUE(hooked.has_run());
+    EXPECT_EQ(table.Rows(), rows);
+    table.ExpectClean();
+  }
 }
 
 TEST(CompactSlices, GroupsThatOthersChangedStayAndTheRestIsOneSnapshot) {

@@ -97,10 +97,12 @@ void Damage(OffloadPlace& place) {
   CommitFiles(place, WriteRows(place.file_io, metadata, rows), removed).ValueOrDie();
 }
 
+// What goes wrong: a cycle; verify --repair; or plan, write-slice and commit, each time by whoever goes on.
+enum class Works { kCycle, kRepair, kSlices };
 struct Scenario {
   const char* name;
   void (*prepare)(OffloadPlace& place);
-  bool repairs = false;  // verify --repair goes wrong, not a cycle
+  Works works = Works::kCycle;
 };
 
 const Scenario kScenarios[] = {
@@ -170,7 +172,14 @@ const Scenario kScenarios[] = {
        CleanCycle(place).ValueOrDie();
        Damage(place);
      },
-     true},
+     Works::kRepair},
+    {"slices_first_load", [](OffloadPlace& place) { Windows(place, 0); }, Works::kSlices},
+    {"slices",
+     [](OffloadPlace& place) {
+       place.request.partition_by = {"symbol"};
+       Windows(place, 1);
+     },
+     Works::kSlices},
 };
 
 const char* NameOf(FaultAction action) {
@@ -212,7 +221,8 @@ class CrashMatrix : public ::testing::TestWithParam<MatrixCase> {
     return watermark ? std::optional(watermark->stamp.window_to) : std::nullopt;
   }
 
-  bool repairs() const { return std::get<0>(GetParam()).repairs; }
+  Works works() const { return std::get<0>(GetParam()).works; }
+  bool repairs() const { return works() == Works::kRepair; }
 
   // What the table holds now, and what it is to hold in the end.
   void Expect() {
@@ -287,7 +297,17 @@ class CrashMatrix : public ::testing::TestWithParam<MatrixCase> {
     return orphans;
   }
 
-  Status Work(OffloadProcess& process) const { return repairs() ? process.Repair().status() : process.Run().status(); }
+  Status Work(OffloadProcess& process) const {
+    switch (works()) {
+      case Works::kCycle:
+        return process.Run().status();
+      case Works::kRepair:
+        return process.Repair().status();
+      case Works::kSlices:
+        return process.RunSlices().status();
+    }
+    return Status::OK();
+  }
   Status CleanWork() {
     FaultList none;
     OffloadProcess process(place_, none);
@@ -383,7 +403,8 @@ INSTANTIATE_TEST_SUITE_P(All, CrashMatrix,
 std::vector<Scenario> ServerScenarios() {
   std::vector<Scenario> scenarios;
   for (const Scenario& scenario : kScenarios) {
-    const std::set<std::string> wanted{"first_load", "increment", "new_column", "late_rows", "changed_rows", "repair"};
+    const std::set<std::string> wanted{"first_load",   "increment", "new_column", "late_rows",
+                                       "changed_rows", "repair",    "slices"};
     if (wanted.contains(scenario.name)) scenarios.push_back(scenario);
   }
   return scenarios;

@@ -40,7 +40,8 @@ Result<std::vector<std::string>> RunWriters(const OffloadContext& context, const
 // A plan whose slices were not written.
 void GiveUp(const OffloadContext& context, const PlannedSlices& planned, const Status& why) {
   const OffloadPlan& plan = planned.plan;
-  const auto ended = table::EndPlan(context.file_io, planned.location, plan.data_location, {}, "", /*committed=*/false);
+  const auto ended = table::EndPlan(context.file_io, planned.location, plan.data_location,
+                                    HeldByTarget(context.catalog, context.file_io, plan));
   if (!ended.ok()) context.progress.Note(fmt::format("files of the plan may be left: {}", MessageOf(ended.status())));
   // That the journal cannot be written is told by the run that follows.
   (void)RunLog(context.journal, context.clock, RunSubjectOf(plan)).Finish(LoggedRunOf(plan), why, {}, std::nullopt);

@@ -260,7 +260,8 @@ class PlanCommit {
   }
 
   Status EndWith(const std::set<std::string>& keep) {
-    return table::EndPlan(context_.file_io, location_, plan_.data_location, keep, mark_, /*committed=*/true).status();
+    const auto held = [&keep]() -> Result<std::optional<std::set<std::string>>> { return keep; };
+    return table::EndPlan(context_.file_io, location_, plan_.data_location, held, mark_).status();
   }
 
   Status SettleByTable(OffloadResult& result) {
@@ -322,7 +323,8 @@ class PlanCommit {
       if (kind != ErrorKind::kUnknownOutcome) (void)context_.file_io.Delete(mark_);
       return WithContext(why, fmt::format("committing to {}", plan_.target.ToString()));
     }
-    auto ended = table::EndPlan(context_.file_io, location_, plan_.data_location, {}, mark_, /*committed=*/false);
+    auto ended = table::EndPlan(context_.file_io, location_, plan_.data_location,
+                                HeldByTarget(context_.catalog, context_.file_io, plan_), mark_);
     std::string what = "nothing was committed, and the plan is given up";
     if (!ended.ok()) {
       what += fmt::format("; its files could not all be deleted ({})", MessageOf(ended.status()));
@@ -405,9 +407,22 @@ Result<std::optional<table::EndedPlan>> EndIfCommitted(storage::FileIO& file_io,
                                                        const OffloadPlan& plan, const std::string& location) {
   const auto trace = FindCommit(table, plan.id);
   if (!trace) return std::nullopt;
-  ARROW_ASSIGN_OR_RAISE(const auto keep, FilesOfCommit(file_io, table, *trace, plan.id));
-  ARROW_ASSIGN_OR_RAISE(table::EndedPlan ended, table::EndPlan(file_io, location, plan.data_location, keep, "", true));
+  const auto held = [&]() -> Result<std::optional<std::set<std::string>>> {
+    return FilesOfCommit(file_io, table, *trace, plan.id);
+  };
+  ARROW_ASSIGN_OR_RAISE(table::EndedPlan ended, table::EndPlan(file_io, location, plan.data_location, held));
   return ended;
+}
+
+table::HeldFiles HeldByTarget(catalog::Catalog& catalog, storage::FileIO& file_io, const OffloadPlan& plan) {
+  return [&catalog, &file_io, target = plan.target, id = plan.id]() -> Result<std::optional<std::set<std::string>>> {
+    const auto table = catalog.LoadTable(target);
+    if (KindOf(table.status()) == ErrorKind::kNotFound) return std::nullopt;
+    ARROW_RETURN_NOT_OK(table.status());
+    const auto trace = FindCommit(table->metadata, id);
+    if (!trace) return std::nullopt;
+    return FilesOfCommit(file_io, table->metadata, *trace, id);
+  };
 }
 
 Result<OffloadResult> CommitPlan(const PlanCommitContext& context, const PlanCommitRequest& request) {

@@ -98,9 +98,9 @@ class SlicePlanner {
   }
 
   Status GiveUp(const OpenPlan& open, const std::string& why) {
-    ARROW_ASSIGN_OR_RAISE(
-        const table::EndedPlan ended,
-        table::EndPlan(context_.file_io, open.location, open.plan.data_location, {}, "", /*committed=*/false));
+    ARROW_ASSIGN_OR_RAISE(const table::EndedPlan ended,
+                          table::EndPlan(context_.file_io, open.location, open.plan.data_location,
+                                         HeldByTarget(context_.catalog, context_.file_io, open.plan)));
     Note(fmt::format("the plan of {} is given up ({}); {}", FormatTimestamp(open.plan.made_at), why,
                      ended.is_held ? "its files stay, because a commit of it was begun and has not ended"
                                    : fmt::format("its {} files were deleted", ended.deleted)));
@@ -139,7 +139,7 @@ class SlicePlanner {
                                            wanted.since + options_.lease_micros);
         return true;
       }
-      if (!HolderIsGone(*lease)) {
+      if (!HolderIsGone(*lease) && !PlanIsOver(context_.catalog, context_.file_io, request_.target, *lease)) {
         result_.held_by = *lease;
         return false;
       }

@@ -12,7 +12,7 @@ namespace {
 Status TakeLease(const VerifyContext& context, const VerifyRequest& request, int64_t lease_micros,
                  std::optional<TableLease>& lease, std::vector<std::string>& notes) {
   if (!context.journal || lease_micros <= 0) return Status::OK();
-  lease.emplace(*context.journal, context.clock, LeaseName(request.target, context.catalog), lease_micros);
+  lease.emplace(*context.journal, context.clock, context.catalog, context.file_io, request.target, lease_micros);
   auto other = lease->Acquire();
   if (!other.ok()) {
     notes.push_back(fmt::format("the journal could not be asked who works here: {}", MessageOf(other.status())));

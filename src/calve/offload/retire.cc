@@ -62,7 +62,7 @@ class Retire {
     result_.table = request_.source_table;
     result_.target = request_.target.ToString();
     if (!context_.journal || request_.dry_run || request_.lease_micros <= 0) return false;
-    lease.emplace(*context_.journal, context_.clock, LeaseName(request_.target, context_.catalog),
+    lease.emplace(*context_.journal, context_.clock, context_.catalog, context_.file_io, request_.target,
                   request_.lease_micros);
     auto other = lease->Acquire();
     if (!other.ok()) Note(fmt::format("the journal could not be asked who works here: {}", MessageOf(other.status())));

@@ -13,6 +13,7 @@
 #include "calve/offload/table_lease.h"
 #include "calve/offload/testing_offload_place.h"
 #include "calve/offload/write_planned_slice.h"
+#include "calve/storage/testing_hooked_file_io.h"
 #include "calve/table/plan_store.h"
 
 namespace calve::offload {
@@ -26,34 +27,6 @@ using Lines = std::vector<std::string>;
 
 constexpr TimestampMicros kSlicedNoon = 1'723'204'800'000'000;
 constexpr int kSlicedRows = 20;
-
-// Lets something happen once, just before a call on a location that contains a text.
-class HookedFileIO : public storage::FaultInjectingFileIO {
- public:
-  using FaultInjectingFileIO::FaultInjectingFileIO;
-  void Before(FaultPoint point, std::string location_part, std::function<void()> run) {
-    point_ = point, part_ = std::move(location_part), run_ = std::move(run);
-  }
-  bool has_run() const { return !run_; }
-
-  Status WriteNew(const std::string& location, std::string_view bytes) override {
-    Come(FaultPoint::kWriteNew, location);
-    return FaultInjectingFileIO::WriteNew(location, bytes);
-  }
-  Result<bool> Exists(const std::string& location) override {
-    Come(FaultPoint::kExists, location);
-    return FaultInjectingFileIO::Exists(location);
-  }
-
- private:
-  void Come(FaultPoint point, const std::string& location) {
-    if (run_ && point == point_ && location.find(part_) != std::string::npos) std::exchange(run_, nullptr)();
-  }
-
-  FaultPoint point_ = FaultPoint::kRead;
-  std::string part_;
-  std::function<void()> run_;
-};
 
 class SlicedOffload : public ::testing::Test, public ProgressSink {
  protected:
@@ -145,7 +118,7 @@ class SlicedOffload : public ::testing::Test, public ProgressSink {
   std::unique_ptr<catalog::Catalog> inner_;
   std::unique_ptr<catalog::FaultInjectingCatalog> catalog_;
   std::unique_ptr<journal::Journal> journal_;
-  HookedFileIO file_io_{place_.file_io};
+  storage::HookedFileIO file_io_{place_.file_io};
   StopToken stop_;
   std::function<void()> on_progress_;  // once
   std::vector<std::string> notes_;
@@ -234,6 +207,28 @@ TEST_F(SlicedOffload, APlanThatIsGivenUpBehindTheCommitsMarkKeepsItsFiles) {
   const Lines written = WriteAll(Plan());
   catalog_->before_commit = [&] { GiveUp(); };
   EXPECT_EQ(Commit(written).ValueOrDie().rows, kSlicedRows);
+  ExpectWhole();
+}
+
+// The other way round: who gives the plan up, or refuses its lines, has seen a table without the commit.
+TEST_F(SlicedOffload, ACommitThatComesAndEndsMeanwhileKeepsItsFiles) {
+  const Lines written = WriteAll(Plan());
+  const auto commits = [&] { EXPECT_EQ(CommitElsewhere(written).ValueOrDie().rows, kSlicedRows); };
+  file_io_.Before(FaultPoint::kDelete, ".json", commits);
+  const OffloadContext context{place_.source, *catalog_, file_io_, journal_.get(), place_.clock, stop_, *this};
+  EXPECT_EQ(AbandonPlans(context, place_.request).ValueOrDie(), 1);
+  EXPECT_TRUE(file_io_.has_run());
+  ExpectWhole();
+}
+TEST_F(SlicedOffload, ACommitThatComesAndEndsWhileAnotherIsRefusedKeepsItsFiles) {
+  const PlannedSlices planned = Plan();
+  const Lines written = WriteAll(planned);
+  Lines wrong = WriteAll(planned);
+  wrong.pop_back();
+  file_io_.Before(FaultPoint::kDelete, ".json",
+                  [&] { EXPECT_EQ(CommitElsewhere(written).ValueOrDie().rows, kSlicedRows); });
+  EXPECT_THAT(MessageOf(Commit(wrong).status()), HasSubstr("are missing"));
+  EXPECT_TRUE(file_io_.has_run());
   ExpectWhole();
 }
 
@@ -378,6 +373,32 @@ TEST_F(SlicedOffload, ThePlanHoldsTheLeaseUntilItEnds) {
   ASSERT_TRUE(Commit(WriteAll(planned)).ok());
   Insert(5);
   EXPECT_EQ(Plan().plan.rows, 5) << "the next one is free to go";
+}
+
+// A lease that nobody released: the journal did not answer, or the process died before it came to that.
+TEST_F(SlicedOffload, ALeaseOfAPlanThatIsOverKeepsNobodyAway) {
+  for (const bool committed : {true, false}) {
+    const PlannedSlices planned = Plan();
+    const journal::Lease kept = TryPlan().ValueOrDie().held_by.value();
+    storage::FaultList faults, none;
+    FaultInjectingJournal away(*journal_, faults);
+    faults.Inject({std::nullopt, FaultAction::kFailBefore, "", 0, -1, {}, false});
+    if (committed) {
+      ASSERT_TRUE(CommitPlan({*catalog_, file_io_, &away, place_.clock, *this}, {WriteAll(planned), "", false}).ok());
+      Insert(5);
+    } else {
+      const OffloadContext context{place_.source, *catalog_, file_io_, &away, place_.clock, stop_, *this};
+      ASSERT_EQ(AbandonPlans(context, place_.request).ValueOrDie(), 1);
+    }
+    journal::Lease other = kept;
+    other.holder = "another";
+    ASSERT_EQ(journal_->AcquireLease(other).ValueOrDie().holder, planned.plan.id) << "it is there still";
+    const auto cycle = OffloadProcess(place_, none).Run().ValueOrDie();
+    EXPECT_FALSE(cycle.held_by.has_value());
+    EXPECT_EQ(cycle.rows, 5);
+    EXPECT_EQ(Ids(), AllIds());
+    Insert(5);
+  }
 }
 
 TEST_F(SlicedOffload, ARefusalFreesTheTable) {

@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "calve/base/random.h"
+#include "calve/offload/watermark.h"
+#include "calve/table/plan_store.h"
 
 namespace calve::offload {
 namespace {
@@ -61,10 +63,33 @@ bool HolderIsGone(const journal::Lease& lease) {
   return ProcessStart(lease.pid) != lease.process_start;
 }
 
+bool PlanIsOver(catalog::Catalog& catalog, storage::FileIO& file_io, const catalog::TableIdent& target,
+                const journal::Lease& lease) {
+  if (lease.pid != 0) return false;
+  const auto table = catalog.LoadTable(target);
+  if (!table.ok()) return false;
+  if (FindCommit(table->metadata, lease.holder)) return true;
+  const auto is_open = file_io.Exists(table::PlanLocation(table->metadata.location, lease.holder));
+  return is_open.ok() && !*is_open;
+}
+
 TableLease::TableLease(journal::Journal& journal, const Clock& clock, std::string table, int64_t duration_micros)
     : journal_(journal), clock_(clock), duration_micros_(duration_micros) {
   lease_ = LeaseOfThisProcess();
   lease_.table = std::move(table);
+  lease_.holder = RandomUuid();
+}
+
+TableLease::TableLease(journal::Journal& journal, const Clock& clock, catalog::Catalog& catalog,
+                       storage::FileIO& file_io, const catalog::TableIdent& target, int64_t duration_micros)
+    : journal_(journal),
+      clock_(clock),
+      duration_micros_(duration_micros),
+      is_left_behind_([&catalog, &file_io, target](const journal::Lease& lease) {
+        return PlanIsOver(catalog, file_io, target, lease);
+      }) {
+  lease_ = LeaseOfThisProcess();
+  lease_.table = LeaseName(target, catalog);
   lease_.holder = RandomUuid();
 }
 
@@ -94,7 +119,8 @@ Result<std::optional<journal::Lease>> TableLease::Acquire() {
       return std::nullopt;
     }
     bool own = held.host == lease_.host && held.pid == lease_.pid && held.process_start == lease_.process_start;
-    if (look > 0 || (!own && !HolderIsGone(held))) return held;
+    const bool is_left = own || HolderIsGone(held) || (is_left_behind_ && is_left_behind_(held));
+    if (look > 0 || !is_left) return held;
     ARROW_RETURN_NOT_OK(journal_.ReleaseLease(held.table, held.holder));
   }
   return std::nullopt;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "calve/catalog/catalog.h"
 #include "calve/journal/journal.h"
+#include "calve/storage/file_io.h"
 
 namespace calve::offload {
 
@@ -19,6 +21,9 @@ class TableLease {
  public:
   // `journal` and `clock` must outlive it.
   TableLease(journal::Journal& journal, const Clock& clock, std::string table, int64_t duration_micros);
+  // Of a target: what a plan has left behind (PlanIsOver) does not count either. The other two must outlive it, too.
+  TableLease(journal::Journal& journal, const Clock& clock, catalog::Catalog& catalog, storage::FileIO& file_io,
+             const catalog::TableIdent& target, int64_t duration_micros);
   ~TableLease();
   TableLease(const TableLease&) = delete;
   TableLease& operator=(const TableLease&) = delete;
@@ -33,6 +38,7 @@ class TableLease {
   journal::Journal& journal_;
   const Clock& clock_;
   const int64_t duration_micros_;
+  const std::function<bool(const journal::Lease&)> is_left_behind_;  // empty: never
   journal::Lease lease_;
   bool held_ = false;
 
@@ -53,5 +59,10 @@ std::string HolderOf(const journal::Lease& lease);
 
 // Whether the process that took it is certainly gone.
 bool HolderIsGone(const journal::Lease& lease);
+
+// Whether it is a plan's that is certainly over: committed, or no longer open. Who ended it died before it released the
+// lease, or the journal did not answer then.
+bool PlanIsOver(catalog::Catalog& catalog, storage::FileIO& file_io, const catalog::TableIdent& target,
+                const journal::Lease& lease);
 
 }  // namespace calve::offload

@@ -14,7 +14,12 @@
 #include "calve/catalog/sql_catalog.h"
 #include "calve/catalog/sqlite_store.h"
 #include "calve/catalog/testing_fault_sql_store.h"
+#include "calve/offload/plan_commit.h"
+#include "calve/offload/plan_slices.h"
 #include "calve/offload/slice.h"
+#include "calve/offload/slice_lines.h"
+#include "calve/offload/table_lease.h"
+#include "calve/offload/write_planned_slice.h"
 #include "calve/postgres/testing_postgres_server.h"
 #include "calve/table/scan.h"
 #include "calve/table/snapshot_manifests.h"
@@ -171,6 +176,28 @@ OffloadProcess::~OffloadProcess() {
 Result<OffloadResult> OffloadProcess::Run() {
   OffloadContext context{place_.source, catalog_, file_io_, &journal_, place_.clock, stop_, *this};
   return OffloadTable(context, place_.request);
+}
+
+Result<OffloadResult> OffloadProcess::RunSlices() {
+  const OffloadContext context{place_.source, catalog_, file_io_, &journal_, place_.clock, stop_, *this};
+  PlanSlicesRequest options;
+  options.slices = 3;
+  options.resume = true;
+  ARROW_ASSIGN_OR_RAISE(const PlannedSlices planned, PlanSlices(context, place_.request, options));
+  if (planned.held_by) return MakeError(ErrorKind::kConflict, HolderOf(*planned.held_by) + " works here");
+  if (planned.lines.empty()) return OffloadResult{};
+  ARROW_ASSIGN_OR_RAISE(const auto types, PartitionTypesOf(planned.plan));
+  PlanCommitRequest committing;
+  for (const std::string& text : planned.lines) {
+    ARROW_ASSIGN_OR_RAISE(const SliceLine line, ReadSliceLine(text));
+    SliceWriteOptions writing;
+    writing.memory_bytes = place_.request.memory_bytes;
+    writing.attempts_max = 1;  // between two it waits
+    ARROW_ASSIGN_OR_RAISE(const WrittenLine written,
+                          WritePlannedSlice({place_.source, file_io_, stop_, *this}, planned.plan, line, writing));
+    ARROW_ASSIGN_OR_RAISE(committing.lines.emplace_back(), WriteWrittenLine(written, types));
+  }
+  return CommitPlan({catalog_, file_io_, &journal_, place_.clock, *this}, committing);
 }
 
 Result<RepairResult> OffloadProcess::Repair() {

@@ -92,6 +92,8 @@ class OffloadProcess : public ProgressSink {
   OffloadProcess(OffloadPlace& place, storage::FaultList& faults);
   ~OffloadProcess() override;
   Result<OffloadResult> Run();
+  // The same by slices: plan --resume, write-slice, commit.
+  Result<OffloadResult> RunSlices();
   // verify --repair, with the offload's source, target, cursor and key.
   Result<RepairResult> Repair();
   catalog::FaultInjectingCatalog& catalog() { return catalog_; }

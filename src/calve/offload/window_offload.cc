@@ -79,7 +79,7 @@ class Offload {
   // Takes the table's lease. True: another calve has it, and there is nothing to do.
   bool Begin(std::optional<TableLease>& lease) {
     if (!context_.journal || request_.dry_run || request_.lease_micros <= 0) return false;
-    lease.emplace(*context_.journal, context_.clock, LeaseName(request_.target, context_.catalog),
+    lease.emplace(*context_.journal, context_.clock, context_.catalog, context_.file_io, request_.target,
                   request_.lease_micros);
     auto other = lease->Acquire();
     // Correctness does not depend on it: without a journal that works there is only more to do twice.

@@ -128,23 +128,21 @@ Result<std::string> MarkCommit(storage::FileIO& file_io, const std::string& plan
 }
 
 Result<EndedPlan> EndPlan(storage::FileIO& file_io, const std::string& plan_location, const std::string& data_location,
-                          const std::set<std::string>& keep, const std::string& own_mark, bool committed) {
+                          const HeldFiles& held, const std::string& own_mark) {
   EndedPlan ended;
   const std::string id = PlanIdOf(plan_location);
   ARROW_RETURN_NOT_OK(file_io.Delete(plan_location));
   ARROW_RETURN_NOT_OK(file_io.Delete(Stem(plan_location) + std::string(kLinesEnding)));
+  if (!own_mark.empty()) ARROW_RETURN_NOT_OK(file_io.Delete(own_mark));
+  // In this order: a commit whose mark is gone by now has ended, and the table shows it.
   ARROW_ASSIGN_OR_RAISE(const auto marks, ListMarks(file_io, plan_location));
-  for (const std::string& mark : marks) {
-    if (committed || BelowFolder(mark) == BelowFolder(own_mark)) {
-      ARROW_RETURN_NOT_OK(file_io.Delete(mark));
-    } else {
-      ended.is_held = true;
-    }
-  }
+  ARROW_ASSIGN_OR_RAISE(const auto keep, held());
+  ended.is_held = !keep && !marks.empty();
   if (ended.is_held) return ended;
+  for (const std::string& mark : marks) ARROW_RETURN_NOT_OK(file_io.Delete(mark));
   ARROW_ASSIGN_OR_RAISE(const auto files, file_io.List(PlanDataLocation(data_location, id)));
   for (const storage::FileInfo& file : files) {
-    if (keep.contains(BelowPlan(file.location, id))) continue;
+    if (keep && keep->contains(BelowPlan(file.location, id))) continue;
     ARROW_RETURN_NOT_OK(file_io.Delete(file.location));
     ++ended.deleted;
   }

@@ -7,11 +7,14 @@
 //   <data location>/<plan id>/…                          files of all attempts
 //
 // Nobody locks. A writer of files writes them and then looks for the plan; who ends a plan takes it away and then looks
-// for files: whoever comes second cleans. A commit leaves its mark and then looks for the plan; who gives a plan up
-// takes it away and then looks for marks, and deletes no file where there is one: that commit may still succeed.
+// for files: whoever comes second cleans. A commit leaves its mark and then looks for the plan; who ends a plan takes
+// it away, looks for marks, and then asks the table. Where the table has the commit, its files stay. Where it has not,
+// and there is a mark, all stay: that commit may still succeed. Without a mark none can begin any more.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -47,14 +50,17 @@ Result<std::map<std::string, int64_t>> ListPlanFiles(storage::FileIO& file_io, c
 // Leaves the mark of a commit; kConflict where the plan is over by then. The mark's location.
 Result<std::string> MarkCommit(storage::FileIO& file_io, const std::string& plan_location);
 
+// Which of the plan's files the table holds (BelowPlan's parts), as it is when it is asked; nullopt: the plan's commit
+// is not in.
+using HeldFiles = std::function<Result<std::optional<std::set<std::string>>>()>;
+
 struct EndedPlan {
   int64_t deleted = 0;   // files
   bool is_held = false;  // another commit has its mark: no file was deleted
 };
-// Ends the plan and deletes the files of its attempts but those in `keep` (BelowPlan's parts). `own_mark` may be empty;
-// `committed`: the plan's commit is in, so that no other can succeed any more and marks do not matter. OK also where
-// the plan is over already.
+// Ends the plan and deletes the files of its attempts that the table does not hold. `own_mark` may be empty. OK also
+// where the plan is over already.
 Result<EndedPlan> EndPlan(storage::FileIO& file_io, const std::string& plan_location, const std::string& data_location,
-                          const std::set<std::string>& keep, const std::string& own_mark, bool committed);
+                          const HeldFiles& held, const std::string& own_mark = "");
 
 }  // namespace calve::table

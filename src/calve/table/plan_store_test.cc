@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "calve/base/testing_temp_dir.h"
 #include "calve/storage/local_file_io.h"
 
@@ -17,6 +19,12 @@ class PlanStoreTest : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(StorePlan(file_io_, plan_, "{}", "line\n").ok()); }
   void Attempt(const std::string& name) { ASSERT_TRUE(file_io_.WriteNew(data_ + "/" + id_ + "/" + name, "x").ok()); }
+  static HeldFiles Held(std::set<std::string> files) {
+    return [files]() -> Result<std::optional<std::set<std::string>>> { return files; };
+  }
+  static HeldFiles NotIn() {
+    return []() -> Result<std::optional<std::set<std::string>>> { return std::nullopt; };
+  }
   std::vector<std::string> Left() {
     std::vector<std::string> names;
     for (const auto& file : *file_io_.List(table_)) names.push_back(file.location.substr(table_.size() + 1));
@@ -47,19 +55,19 @@ TEST_F(PlanStoreTest, ACommittedPlanLeavesWhatItsSnapshotHolds) {
   ASSERT_TRUE(MarkCommit(file_io_, plan_).ok());  // of a commit that died
   const std::string mark = MarkCommit(file_io_, plan_).ValueOrDie();
   const EndedPlan ended =
-      EndPlan(file_io_, plan_, data_, {"day=1/0-a.parquet", "1-a.parquet"}, mark, true).ValueOrDie();
+      EndPlan(file_io_, plan_, data_, Held({"day=1/0-a.parquet", "1-a.parquet"}), mark).ValueOrDie();
   EXPECT_EQ(ended.deleted, 1);
   EXPECT_FALSE(ended.is_held);
   EXPECT_THAT(Left(), UnorderedElementsAre("data/1-2/day=1/0-a.parquet", "data/1-2/1-a.parquet"));
   EXPECT_EQ(KindOf(CheckPlanIsOpen(file_io_, plan_)), ErrorKind::kConflict);
-  EXPECT_TRUE(EndPlan(file_io_, plan_, data_, {"day=1/0-a.parquet", "1-a.parquet"}, "", true).ok()) << "again";
+  EXPECT_TRUE(EndPlan(file_io_, plan_, data_, Held({"day=1/0-a.parquet", "1-a.parquet"})).ok()) << "again";
   EXPECT_EQ(Left().size(), 2u);
 }
 
 TEST_F(PlanStoreTest, APlanThatIsGivenUpLeavesNothing) {
   Attempt("0-a.parquet");
   const std::string mark = MarkCommit(file_io_, plan_).ValueOrDie();
-  EXPECT_EQ(EndPlan(file_io_, plan_, data_, {}, mark, false)->deleted, 1);
+  EXPECT_EQ(EndPlan(file_io_, plan_, data_, NotIn(), mark)->deleted, 1);
   EXPECT_THAT(Left(), IsEmpty());
 }
 
@@ -68,15 +76,37 @@ TEST_F(PlanStoreTest, NoFileIsDeletedUnderAnothersCommit) {
   Attempt("0-a.parquet");
   const std::string others = MarkCommit(file_io_, plan_).ValueOrDie();
   const std::string own = MarkCommit(file_io_, plan_).ValueOrDie();
-  const EndedPlan ended = EndPlan(file_io_, plan_, data_, {}, own, false).ValueOrDie();
+  const EndedPlan ended = EndPlan(file_io_, plan_, data_, NotIn(), own).ValueOrDie();
   EXPECT_TRUE(ended.is_held);
   EXPECT_TRUE(file_io_.Exists(data_ + "/1-2/0-a.parquet").ValueOrDie());
   EXPECT_TRUE(file_io_.Exists(others).ValueOrDie());
   EXPECT_FALSE(file_io_.Exists(own).ValueOrDie());
 }
 
+// Who gives a plan up looked into the table before, and another's commit came and ended between the two: its mark is
+// gone, and the table has its files.
+TEST_F(PlanStoreTest, TheTableIsAskedWhenNoCommitCanBeginAnyMore) {
+  Attempt("0-a.parquet"), Attempt("0-b.parquet");
+  const auto held = [&]() -> Result<std::optional<std::set<std::string>>> {
+    EXPECT_EQ(KindOf(CheckPlanIsOpen(file_io_, plan_)), ErrorKind::kConflict) << "asked after the plan was taken away";
+    EXPECT_EQ(KindOf(MarkCommit(file_io_, plan_).status()), ErrorKind::kConflict);
+    return std::set<std::string>{"0-a.parquet"};
+  };
+  EXPECT_EQ(EndPlan(file_io_, plan_, data_, held)->deleted, 1);
+  EXPECT_THAT(Left(), ElementsAre("data/1-2/0-a.parquet"));
+}
+
+TEST_F(PlanStoreTest, WhereTheTableDoesNotAnswerNoFileIsDeleted) {
+  Attempt("0-a.parquet");
+  const auto held = []() -> Result<std::optional<std::set<std::string>>> {
+    return MakeError(ErrorKind::kRetry, "away");
+  };
+  EXPECT_EQ(KindOf(EndPlan(file_io_, plan_, data_, held).status()), ErrorKind::kRetry);
+  EXPECT_THAT(Left(), ElementsAre("data/1-2/0-a.parquet"));
+}
+
 TEST_F(PlanStoreTest, WhoMarksTooLateIsTold) {
-  ASSERT_TRUE(EndPlan(file_io_, plan_, data_, {}, "", false).ok());
+  ASSERT_TRUE(EndPlan(file_io_, plan_, data_, NotIn()).ok());
   EXPECT_EQ(KindOf(MarkCommit(file_io_, plan_).status()), ErrorKind::kConflict);
   EXPECT_THAT(Left(), IsEmpty());
 }
