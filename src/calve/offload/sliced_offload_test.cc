@@ -377,14 +377,19 @@ TEST_F(SlicedOffload, ThePlanHoldsTheLeaseUntilItEnds) {
 
 // A lease that nobody released: the journal did not answer, or the process died before it came to that.
 TEST_F(SlicedOffload, ALeaseOfAPlanThatIsOverKeepsNobodyAway) {
-  for (const bool committed : {true, false}) {
+  enum class Over { kCommitted, kCommittedAndNotEnded, kGivenUp };
+  for (const Over over : {Over::kCommitted, Over::kCommittedAndNotEnded, Over::kGivenUp}) {
     const PlannedSlices planned = Plan();
+    const std::string text = table::ReadPlan(place_.file_io, planned.location).ValueOrDie();
     const journal::Lease kept = TryPlan().ValueOrDie().held_by.value();
     storage::FaultList faults, none;
     FaultInjectingJournal away(*journal_, faults);
     faults.Inject({std::nullopt, FaultAction::kFailBefore, "", 0, -1, {}, false});
-    if (committed) {
+    if (over != Over::kGivenUp) {
       ASSERT_TRUE(CommitPlan({*catalog_, file_io_, &away, place_.clock, *this}, {WriteAll(planned), "", false}).ok());
+      if (over == Over::kCommittedAndNotEnded) {
+        ASSERT_TRUE(table::StorePlan(place_.file_io, planned.location, text, "").ok());
+      }
       Insert(5);
     } else {
       const OffloadContext context{place_.source, *catalog_, file_io_, &away, place_.clock, stop_, *this};
