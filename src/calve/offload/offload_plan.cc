@@ -55,6 +55,8 @@ Status ReadTarget(const JsonNode& root, OffloadPlan& plan) {
   plan.target.name = std::move(plan.target.levels.back());
   plan.target.levels.pop_back();
   ARROW_ASSIGN_OR_RAISE(plan.table_uuid, root.GetString("table_uuid"));
+  ARROW_ASSIGN_OR_RAISE(const auto sequence_number, root.FindInt64("planned_sequence_number"));
+  plan.planned_sequence_number = sequence_number.value_or(0);
   ARROW_ASSIGN_OR_RAISE(plan.data_location, root.GetString("data_location"));
   ARROW_ASSIGN_OR_RAISE(const JsonNode properties, root.Get("properties"));
   ARROW_ASSIGN_OR_RAISE(plan.properties, iceberg::ReadStringMap(properties));
@@ -165,6 +167,7 @@ std::string WriteOffloadPlan(const OffloadPlan& plan) {
   writer.String(plan.target.name);
   writer.EndArray();
   writer.Field("table_uuid", plan.table_uuid);
+  writer.Field("planned_sequence_number", plan.planned_sequence_number);
   writer.Field("data_location", plan.data_location);
   writer.Field("source_table", plan.source_table);
   writer.Field("journal_name", plan.journal_name);

@@ -22,6 +22,7 @@ struct OffloadPlan {
   std::string id;  // the commit's, a UUID
   catalog::TableIdent target;
   std::string table_uuid;                       // the target's
+  int64_t planned_sequence_number = 0;          // of its newest snapshot; the commit's is greater
   std::string data_location;                    // of the target
   std::string source_table, layer;              // "db.table"
   std::string journal_name;                     // of the source table, in offload_watermarks

@@ -14,7 +14,7 @@ OffloadPlan WholePlan() {
   OffloadPlan plan;
   plan.id = "00000000-0000-4000-8000-000000000001";
   plan.target = {{"cold", "with.dot"}, "trades"};
-  plan.table_uuid = "uuid";
+  plan.table_uuid = "uuid", plan.planned_sequence_number = 12;
   plan.data_location = "s3://lake/cold/trades/data";
   plan.source_table = "db.trades", plan.journal_name = "trades", plan.layer = "bronze";
   plan.stamp.source = "server/db.trades/table";
@@ -48,6 +48,7 @@ TEST(OffloadPlan, WhatWasWrittenIsRead) {
     const OffloadPlan read = ReadOffloadPlan(text).ValueOrDie();
     EXPECT_EQ(WriteOffloadPlan(read), text);
     EXPECT_EQ(read.target, plan.target);
+    EXPECT_EQ(read.planned_sequence_number, plan.planned_sequence_number);
     EXPECT_EQ(read.window, plan.window);
     EXPECT_EQ(read.stamp.commit_id, plan.id);
     EXPECT_EQ(read.stamp.window_to, plan.window.to);

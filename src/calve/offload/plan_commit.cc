@@ -36,11 +36,13 @@ Status BadLine(const Status& why, size_t number) {
   return WithContext(WithKind(why, KindOf(why), kLinesRemedy), fmt::format("line {}", number));
 }
 
-// As BelowPlan names them: also where the commit's own snapshot has expired.
-Result<std::set<std::string>> FilesOfCommit(storage::FileIO& file_io, const iceberg::TableMetadata& table,
-                                            const CommitTrace& trace, const std::string& plan_id) {
-  const iceberg::Snapshot* snapshot = table.FindSnapshot(trace.snapshot_id);
-  return table::CommittedFiles(file_io, table, plan_id, snapshot ? snapshot->sequence_number - 1 : 0);
+// As EndPlan asks. Also where the commit's own snapshot has expired, or is hidden, and others came after it.
+Result<std::optional<std::set<std::string>>> FilesInTable(storage::FileIO& file_io, const iceberg::TableMetadata& table,
+                                                          const OffloadPlan& plan) {
+  if (table.table_uuid != plan.table_uuid) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(auto files, table::CommittedFiles(file_io, table, plan.id, plan.planned_sequence_number));
+  if (files.empty() && !FindCommit(table, plan.id)) return std::nullopt;
+  return files;
 }
 
 // What the lines are, taken together.
@@ -283,7 +285,8 @@ class PlanCommit {
       result.bytes = table::SummaryCount(snapshot->summary, "added-files-size").value_or(0);
     }
     result.watermark = plan_.window.to;
-    Note(result, fmt::format("the plan was committed before, as snapshot {}", result.snapshot_id.value_or(0)));
+    Note(result, "the plan was committed before" +
+                     (trace ? fmt::format(", as snapshot {}", trace->snapshot_id) : std::string(": its rows are in")));
     Close(result, std::nullopt);
     return result;
   }
@@ -298,6 +301,9 @@ class PlanCommit {
     if (!trace) return over;
     plan_.window.to = StampOf(trace->snapshot_id).value_or(0);
     // Who ended it may have died amid its files.
+    const iceberg::Snapshot* snapshot = table_.metadata.FindSnapshot(trace->snapshot_id);
+    plan_.planned_sequence_number = snapshot ? snapshot->sequence_number - 1 : 0;
+    plan_.table_uuid = table_.metadata.table_uuid;
     plan_.data_location = table::DataLocationOf(table_.metadata);
     const Status ended = EndIfCommitted(context_.file_io, table_.metadata, plan_, location_).status();
     OffloadResult result = AsItIs();
@@ -405,23 +411,19 @@ Status CheckPlanFits(const OffloadPlan& plan, const iceberg::TableMetadata& tabl
 
 Result<std::optional<table::EndedPlan>> EndIfCommitted(storage::FileIO& file_io, const iceberg::TableMetadata& table,
                                                        const OffloadPlan& plan, const std::string& location) {
-  const auto trace = FindCommit(table, plan.id);
-  if (!trace) return std::nullopt;
-  const auto held = [&]() -> Result<std::optional<std::set<std::string>>> {
-    return FilesOfCommit(file_io, table, *trace, plan.id);
-  };
+  ARROW_ASSIGN_OR_RAISE(const auto files, FilesInTable(file_io, table, plan));
+  if (!files) return std::nullopt;
+  const auto held = [&]() -> Result<std::optional<std::set<std::string>>> { return files; };
   ARROW_ASSIGN_OR_RAISE(table::EndedPlan ended, table::EndPlan(file_io, location, plan.data_location, held));
   return ended;
 }
 
 table::HeldFiles HeldByTarget(catalog::Catalog& catalog, storage::FileIO& file_io, const OffloadPlan& plan) {
-  return [&catalog, &file_io, target = plan.target, id = plan.id]() -> Result<std::optional<std::set<std::string>>> {
-    const auto table = catalog.LoadTable(target);
+  return [&]() -> Result<std::optional<std::set<std::string>>> {
+    const auto table = catalog.LoadTable(plan.target);
     if (KindOf(table.status()) == ErrorKind::kNotFound) return std::nullopt;
     ARROW_RETURN_NOT_OK(table.status());
-    const auto trace = FindCommit(table->metadata, id);
-    if (!trace) return std::nullopt;
-    return FilesOfCommit(file_io, table->metadata, *trace, id);
+    return FilesInTable(file_io, table->metadata, plan);
   };
 }
 

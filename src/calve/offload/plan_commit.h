@@ -39,7 +39,7 @@ Result<OffloadResult> CommitPlan(const PlanCommitContext& context, const PlanCom
 // OK where the target is still the one that was planned on, and its watermark where it was; else kConflict.
 Status CheckPlanFits(const OffloadPlan& plan, const iceberg::TableMetadata& table);
 
-// For EndPlan: what the target holds of the plan by then, whoever committed it.
+// For EndPlan: what the target holds of the plan by then, whoever committed it. All borrowed.
 table::HeldFiles HeldByTarget(catalog::Catalog& catalog, storage::FileIO& file_io, const OffloadPlan& plan);
 
 // Where the plan's commit is in `table`: ends the plan, with all files that are not of that snapshot. nullopt: it is

@@ -272,6 +272,7 @@ OffloadPlan FreezePlan(const OffloadRequest& request, const WindowPlan& plan, co
   frozen.id = commit_id;
   frozen.target = request.target;
   frozen.table_uuid = metadata.table_uuid;
+  frozen.planned_sequence_number = metadata.last_sequence_number;
   frozen.data_location = table::DataLocationOf(metadata);
   frozen.source_table = plan.table.FullName();
   frozen.layer = request.layer;
