@@ -58,30 +58,21 @@ const iceberg::Snapshot* SnapshotOf(const iceberg::TableMetadata& metadata, cons
   return nullptr;
 }
 
-// What of a plan is in the table: also where the snapshot that brought it was expired since.
-struct InTable {
-  bool committed = false;
-  std::set<std::string> files;  // of the plan's, below its folder
-};
-Result<InTable> FindInTable(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
-                            const CompactHeader& header) {
-  InTable found;
-  if (metadata.table_uuid != header.planned_on.table_uuid) return found;
+// The plan's files that are in the table, below its folder, also where the snapshot that brought them was expired
+// since; nullopt: its commit is not in.
+Result<table::FilesInTable> FindInTable(storage::FileIO& file_io, const iceberg::TableMetadata& metadata,
+                                        const CompactHeader& header) {
+  if (metadata.table_uuid != header.planned_on.table_uuid) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(
-      found.files, table::CommittedFiles(file_io, metadata, header.id, header.planned_on.sequence_number.value_or(0)));
-  found.committed = !found.files.empty() || SnapshotOf(metadata, header.id) != nullptr;
-  return found;
-}
-
-std::optional<std::set<std::string>> HeldOf(const InTable& in_table) {
-  return in_table.committed ? std::optional(in_table.files) : std::nullopt;
+      auto files, table::CommittedFiles(file_io, metadata, header.id, header.planned_on.sequence_number.value_or(0)));
+  if (files.empty() && SnapshotOf(metadata, header.id) == nullptr) return std::nullopt;
+  return files;
 }
 // For EndPlan: as the table is by then, whoever committed.
 table::HeldFiles HeldByTable(catalog::Catalog& catalog, storage::FileIO& file_io, const CompactHeader& header) {
-  return [&]() -> Result<std::optional<std::set<std::string>>> {
+  return [&]() -> Result<table::FilesInTable> {
     ARROW_ASSIGN_OR_RAISE(const auto table, catalog.LoadTable(header.target));
-    ARROW_ASSIGN_OR_RAISE(const InTable in_table, FindInTable(file_io, table.metadata, header));
-    return HeldOf(in_table);
+    return FindInTable(file_io, table.metadata, header);
   };
 }
 
@@ -117,13 +108,13 @@ class SliceCommit {
     done_.ident = header_.target;
     done_.made_at = header_.made_at;
     ARROW_RETURN_NOT_OK(LookIntoTable());
-    done_.was_done = in_table_.committed;
-    const Status status = in_table_.committed ? Status::OK() : Commit();
+    done_.was_done = in_table_.has_value();
+    const Status status = in_table_ ? Status::OK() : Commit();
     // What may pass (a catalog or a store that does not answer, a missing right) ends no plan: only wrong lines do.
     if (!status.ok() && (!refused_ || given_.keep)) return status;
     // What is in the table decides what of the files stays: also what another call of the same plan's put there.
     ARROW_RETURN_NOT_OK(End(table::DataLocationOf(header_.table)));
-    if (in_table_.committed && done_.report.groups_done == 0) {
+    if (in_table_ && done_.report.groups_done == 0) {
       done_.was_done = true;
       Tell(table_.metadata);
       return std::move(done_);
@@ -182,9 +173,9 @@ class SliceCommit {
   }
 
   Status End(const std::string& data_location) {
-    const auto held = [this]() -> Result<std::optional<std::set<std::string>>> {
+    const auto held = [this]() -> Result<table::FilesInTable> {
       ARROW_RETURN_NOT_OK(LookIntoTable());
-      return HeldOf(in_table_);
+      return in_table_;
     };
     ARROW_ASSIGN_OR_RAISE(const table::EndedPlan ended,
                           table::EndPlan(file_io_, origin_.plan, data_location, held, mark_));
@@ -201,7 +192,7 @@ class SliceCommit {
     ARROW_ASSIGN_OR_RAISE(table_, catalog_.LoadTable(done_.ident));
     header_.planned_on.table_uuid = table_.metadata.table_uuid;
     ARROW_ASSIGN_OR_RAISE(in_table_, FindInTable(file_io_, table_.metadata, header_));
-    if (!in_table_.committed) return is_over;
+    if (!in_table_) return is_over;
     ARROW_RETURN_NOT_OK(End(table::DataLocationOf(table_.metadata)));
     done_.was_done = true;
     Tell(table_.metadata);
@@ -234,7 +225,7 @@ class SliceCommit {
   std::string mark_;
   bool refused_ = false;        // the lines are wrong
   catalog::LoadedTable table_;  // as it was last looked into
-  InTable in_table_;
+  table::FilesInTable in_table_;
   CommittedCompaction done_;
 };
 
@@ -257,9 +248,9 @@ class CompactPlanner {
     ARROW_ASSIGN_OR_RAISE(const auto open, table::OpenPlansOf(file_io_, metadata.location, kCompactJob));
     for (const table::OpenJob& plan : open) {
       ARROW_ASSIGN_OR_RAISE(const CompactHeader header, ParseCompactHeader(plan.text));
-      ARROW_ASSIGN_OR_RAISE(const InTable in_table, FindInTable(file_io_, metadata, header));
+      ARROW_ASSIGN_OR_RAISE(const table::FilesInTable in_table, FindInTable(file_io_, metadata, header));
       const auto& planned_on = header.planned_on;
-      const bool fits = !in_table.committed && metadata.table_uuid == planned_on.table_uuid && planned_on.snapshot_id &&
+      const bool fits = !in_table && metadata.table_uuid == planned_on.table_uuid && planned_on.snapshot_id &&
                         metadata.FindSnapshot(*planned_on.snapshot_id) != nullptr;
       if (fits && request_.resume) {
         planned_.location = plan.location;
@@ -277,9 +268,9 @@ class CompactPlanner {
                                            HeldByTable(catalog_, file_io_, header)));
       planned_.notes.push_back(fmt::format("the plan of {} is ended ({}); {} files of its attempts were deleted",
                                            FormatTimestamp(plan.made_at),
-                                           in_table.committed ? "it was committed"
-                                           : fits             ? "nobody works on it any more"
-                                                              : "the snapshot that it was made on is gone",
+                                           in_table ? "it was committed"
+                                           : fits   ? "nobody works on it any more"
+                                                    : "the snapshot that it was made on is gone",
                                            ended.deleted));
     }
     return false;

@@ -55,8 +55,7 @@ Status ReadTarget(const JsonNode& root, OffloadPlan& plan) {
   plan.target.name = std::move(plan.target.levels.back());
   plan.target.levels.pop_back();
   ARROW_ASSIGN_OR_RAISE(plan.table_uuid, root.GetString("table_uuid"));
-  ARROW_ASSIGN_OR_RAISE(const auto sequence_number, root.FindInt64("planned_sequence_number"));
-  plan.planned_sequence_number = sequence_number.value_or(0);
+  ARROW_ASSIGN_OR_RAISE(plan.planned_sequence_number, root.GetInt64("planned_sequence_number"));
   ARROW_ASSIGN_OR_RAISE(plan.data_location, root.GetString("data_location"));
   ARROW_ASSIGN_OR_RAISE(const JsonNode properties, root.Get("properties"));
   ARROW_ASSIGN_OR_RAISE(plan.properties, iceberg::ReadStringMap(properties));

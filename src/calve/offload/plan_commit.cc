@@ -37,8 +37,8 @@ Status BadLine(const Status& why, size_t number) {
 }
 
 // As EndPlan asks. Also where the commit's own snapshot has expired, or is hidden, and others came after it.
-Result<std::optional<std::set<std::string>>> FilesInTable(storage::FileIO& file_io, const iceberg::TableMetadata& table,
-                                                          const OffloadPlan& plan) {
+Result<table::FilesInTable> FindInTable(storage::FileIO& file_io, const iceberg::TableMetadata& table,
+                                        const OffloadPlan& plan) {
   if (table.table_uuid != plan.table_uuid) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(auto files, table::CommittedFiles(file_io, table, plan.id, plan.planned_sequence_number));
   if (files.empty() && !FindCommit(table, plan.id)) return std::nullopt;
@@ -262,7 +262,7 @@ class PlanCommit {
   }
 
   Status EndWith(const std::set<std::string>& keep) {
-    const auto held = [&keep]() -> Result<std::optional<std::set<std::string>>> { return keep; };
+    const auto held = [&keep]() -> Result<table::FilesInTable> { return keep; };
     return table::EndPlan(context_.file_io, location_, plan_.data_location, held, mark_).status();
   }
 
@@ -411,19 +411,19 @@ Status CheckPlanFits(const OffloadPlan& plan, const iceberg::TableMetadata& tabl
 
 Result<std::optional<table::EndedPlan>> EndIfCommitted(storage::FileIO& file_io, const iceberg::TableMetadata& table,
                                                        const OffloadPlan& plan, const std::string& location) {
-  ARROW_ASSIGN_OR_RAISE(const auto files, FilesInTable(file_io, table, plan));
+  ARROW_ASSIGN_OR_RAISE(const auto files, FindInTable(file_io, table, plan));
   if (!files) return std::nullopt;
-  const auto held = [&]() -> Result<std::optional<std::set<std::string>>> { return files; };
+  const auto held = [&]() -> Result<table::FilesInTable> { return files; };
   ARROW_ASSIGN_OR_RAISE(table::EndedPlan ended, table::EndPlan(file_io, location, plan.data_location, held));
   return ended;
 }
 
 table::HeldFiles HeldByTarget(catalog::Catalog& catalog, storage::FileIO& file_io, const OffloadPlan& plan) {
-  return [&]() -> Result<std::optional<std::set<std::string>>> {
+  return [&]() -> Result<table::FilesInTable> {
     const auto table = catalog.LoadTable(plan.target);
     if (KindOf(table.status()) == ErrorKind::kNotFound) return std::nullopt;
     ARROW_RETURN_NOT_OK(table.status());
-    return FilesInTable(file_io, table->metadata, plan);
+    return FindInTable(file_io, table->metadata, plan);
   };
 }
 

@@ -74,22 +74,20 @@ bool PlanIsOver(catalog::Catalog& catalog, storage::FileIO& file_io, const catal
 }
 
 TableLease::TableLease(journal::Journal& journal, const Clock& clock, std::string table, int64_t duration_micros)
-    : journal_(journal), clock_(clock), duration_micros_(duration_micros) {
-  lease_ = LeaseOfThisProcess();
-  lease_.table = std::move(table);
-  lease_.holder = RandomUuid();
-}
+    : TableLease(journal, clock, std::move(table), duration_micros, [](const journal::Lease&) { return false; }) {}
 
 TableLease::TableLease(journal::Journal& journal, const Clock& clock, catalog::Catalog& catalog,
                        storage::FileIO& file_io, const catalog::TableIdent& target, int64_t duration_micros)
-    : journal_(journal),
-      clock_(clock),
-      duration_micros_(duration_micros),
-      is_left_behind_([&catalog, &file_io, target](const journal::Lease& lease) {
-        return PlanIsOver(catalog, file_io, target, lease);
-      }) {
+    : TableLease(journal, clock, LeaseName(target, catalog), duration_micros,
+                 [&catalog, &file_io, target](const journal::Lease& lease) {
+                   return PlanIsOver(catalog, file_io, target, lease);
+                 }) {}
+
+TableLease::TableLease(journal::Journal& journal, const Clock& clock, std::string table, int64_t duration_micros,
+                       IsLeftBehind is_left_behind)
+    : journal_(journal), clock_(clock), duration_micros_(duration_micros), is_left_behind_(std::move(is_left_behind)) {
   lease_ = LeaseOfThisProcess();
-  lease_.table = LeaseName(target, catalog);
+  lease_.table = std::move(table);
   lease_.holder = RandomUuid();
 }
 
@@ -119,8 +117,7 @@ Result<std::optional<journal::Lease>> TableLease::Acquire() {
       return std::nullopt;
     }
     bool own = held.host == lease_.host && held.pid == lease_.pid && held.process_start == lease_.process_start;
-    const bool is_left = own || HolderIsGone(held) || (is_left_behind_ && is_left_behind_(held));
-    if (look > 0 || !is_left) return held;
+    if (look > 0 || !(own || HolderIsGone(held) || is_left_behind_(held))) return held;
     ARROW_RETURN_NOT_OK(journal_.ReleaseLease(held.table, held.holder));
   }
   return std::nullopt;

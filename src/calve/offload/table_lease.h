@@ -33,12 +33,15 @@ class TableLease {
   Result<std::optional<journal::Lease>> Acquire();
 
  private:
+  using IsLeftBehind = std::function<bool(const journal::Lease&)>;
+  TableLease(journal::Journal& journal, const Clock& clock, std::string table, int64_t duration_micros,
+             IsLeftBehind is_left_behind);
   void KeepRenewing();
 
   journal::Journal& journal_;
   const Clock& clock_;
   const int64_t duration_micros_;
-  const std::function<bool(const journal::Lease&)> is_left_behind_;  // empty: never
+  const IsLeftBehind is_left_behind_;
   journal::Lease lease_;
   bool held_ = false;
 

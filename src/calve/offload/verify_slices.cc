@@ -52,7 +52,7 @@ std::string AskedFor(const VerifyRequest& request, const VerifyPlan& plan) {
 
 // It has no files but its own.
 Status EndVerifyPlan(storage::FileIO& file_io, const std::string& location, const VerifyHeader& header) {
-  const auto none = []() -> Result<std::optional<std::set<std::string>>> { return std::set<std::string>(); };
+  const auto none = []() -> Result<table::FilesInTable> { return std::set<std::string>(); };
   return table::EndPlan(file_io, location, table::DataLocationOf(header.plan.target), none).status();
 }
 

@@ -52,7 +52,8 @@ Result<std::string> MarkCommit(storage::FileIO& file_io, const std::string& plan
 
 // Which of the plan's files the table holds (BelowPlan's parts), as it is when it is asked; nullopt: the plan's commit
 // is not in.
-using HeldFiles = std::function<Result<std::optional<std::set<std::string>>>()>;
+using FilesInTable = std::optional<std::set<std::string>>;
+using HeldFiles = std::function<Result<FilesInTable>()>;
 
 struct EndedPlan {
   int64_t deleted = 0;   // files

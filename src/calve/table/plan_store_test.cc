@@ -20,10 +20,10 @@ class PlanStoreTest : public ::testing::Test {
   void SetUp() override { ASSERT_TRUE(StorePlan(file_io_, plan_, "{}", "line\n").ok()); }
   void Attempt(const std::string& name) { ASSERT_TRUE(file_io_.WriteNew(data_ + "/" + id_ + "/" + name, "x").ok()); }
   static HeldFiles Held(std::set<std::string> files) {
-    return [files]() -> Result<std::optional<std::set<std::string>>> { return files; };
+    return [files]() -> Result<FilesInTable> { return files; };
   }
   static HeldFiles NotIn() {
-    return []() -> Result<std::optional<std::set<std::string>>> { return std::nullopt; };
+    return []() -> Result<FilesInTable> { return std::nullopt; };
   }
   std::vector<std::string> Left() {
     std::vector<std::string> names;
@@ -87,7 +87,7 @@ TEST_F(PlanStoreTest, NoFileIsDeletedUnderAnothersCommit) {
 // gone, and the table has its files.
 TEST_F(PlanStoreTest, TheTableIsAskedWhenNoCommitCanBeginAnyMore) {
   Attempt("0-a.parquet"), Attempt("0-b.parquet");
-  const auto held = [&]() -> Result<std::optional<std::set<std::string>>> {
+  const auto held = [&]() -> Result<FilesInTable> {
     EXPECT_EQ(KindOf(CheckPlanIsOpen(file_io_, plan_)), ErrorKind::kConflict) << "asked after the plan was taken away";
     EXPECT_EQ(KindOf(MarkCommit(file_io_, plan_).status()), ErrorKind::kConflict);
     return std::set<std::string>{"0-a.parquet"};
@@ -96,11 +96,21 @@ TEST_F(PlanStoreTest, TheTableIsAskedWhenNoCommitCanBeginAnyMore) {
   EXPECT_THAT(Left(), ElementsAre("data/1-2/0-a.parquet"));
 }
 
+// A commit that was at work when the table was asked, and has ended when the marks could be looked for.
+TEST_F(PlanStoreTest, MarksAreLookedForBeforeTheTableIsAsked) {
+  Attempt("0-a.parquet");
+  const std::string others = MarkCommit(file_io_, plan_).ValueOrDie();
+  const auto held = [&]() -> Result<FilesInTable> {
+    EXPECT_TRUE(file_io_.Delete(others).ok());
+    return std::nullopt;
+  };
+  EXPECT_TRUE(EndPlan(file_io_, plan_, data_, held)->is_held);
+  EXPECT_THAT(Left(), ElementsAre("data/1-2/0-a.parquet"));
+}
+
 TEST_F(PlanStoreTest, WhereTheTableDoesNotAnswerNoFileIsDeleted) {
   Attempt("0-a.parquet");
-  const auto held = []() -> Result<std::optional<std::set<std::string>>> {
-    return MakeError(ErrorKind::kRetry, "away");
-  };
+  const auto held = []() -> Result<FilesInTable> { return MakeError(ErrorKind::kRetry, "away"); };
   EXPECT_EQ(KindOf(EndPlan(file_io_, plan_, data_, held).status()), ErrorKind::kRetry);
   EXPECT_THAT(Left(), ElementsAre("data/1-2/0-a.parquet"));
 }
